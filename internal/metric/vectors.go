@@ -1,0 +1,85 @@
+package metric
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// vectors are the metrics that have labels, and the few single ones.
+//
+// The id of an instance is called instance_id: Prometheus calls what it scrapes "instance", and would rename ours.
+type vectors struct {
+	requests, errors, bytesIn, bytesOut *prometheus.CounterVec
+	duration                            *prometheus.HistogramVec
+
+	attempts, failures, retries, transitions, ejections *prometheus.CounterVec
+	head                                                *prometheus.HistogramVec
+
+	connections     *prometheus.CounterVec
+	connectionsOpen *prometheus.GaugeVec
+
+	reloads               *prometheus.CounterVec
+	revision, lastSuccess prometheus.Gauge
+}
+
+func newVectors() vectors {
+	return vectors{
+		requests: counters("requests_total",
+			"Requests answered, by route, service, method and status code.", "route", "service", "method", "code"),
+		errors: counters("request_errors_total",
+			"Answers that the gateway made itself because the request failed, by stable reason and by who is at fault.",
+			"route", "service", "reason", "source"),
+		bytesIn: counters("request_body_bytes_total",
+			"Bytes of request bodies read from clients.", "route", "service"),
+		bytesOut: counters("response_body_bytes_total",
+			"Bytes of response bodies written to clients.", "route", "service"),
+		duration: times("request_duration_seconds",
+			"Time from the head of the request read to the last byte of the answer written.", "route", "service"),
+		attempts: counters("upstream_attempts_total",
+			"Requests sent to an instance that it answered, by class of the status code.",
+			"service", "instance_id", "class"),
+		failures: counters("upstream_failures_total",
+			"Requests sent to an instance that it did not answer, by reason.", "service", "instance_id", "reason"),
+		head: times("upstream_request_duration_seconds",
+			"Time from an instance picked to the head of its answer read, of the requests it answered.", "service"),
+		retries: counters("upstream_retries_total",
+			"Further attempts after a first one failed, by what made it fail.", "service", "cause"),
+		transitions: counters("upstream_health_transitions_total",
+			"Changes of an instance's health, by the state it came to.", "service", "to"),
+		ejections: counters("upstream_ejections_total",
+			"Instances put aside for a while because they kept failing real requests.", "service"),
+		connections: counters("connections_total",
+			"Connections accepted.", "listener"),
+		connectionsOpen: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "sallyport_connections_open", Help: "Connections that are open.",
+		}, []string{"listener"}),
+		reloads: counters("config_reloads_total",
+			"Changes of the configuration, by whether they were applied or refused.", "result"),
+		revision: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "sallyport_config_revision", Help: "Revision of the configuration that is serving.",
+		}),
+		lastSuccess: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "sallyport_config_last_success_timestamp_seconds",
+			Help: "When the configuration that is serving was applied, in Unix time.",
+		}),
+	}
+}
+
+func (v *vectors) all() []prometheus.Collector {
+	return []prometheus.Collector{
+		v.requests, v.errors, v.bytesIn, v.bytesOut, v.duration,
+		v.attempts, v.failures, v.head, v.retries, v.transitions, v.ejections,
+		v.connections, v.connectionsOpen,
+		v.reloads, v.revision, v.lastSuccess,
+	}
+}
+
+func counters(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sallyport_" + name, Help: help}, labels)
+}
+
+// times returns histograms with two or three buckets to a power of ten, from 1 ms to 60 s. They are classic ones: native
+// histograms beside them would double the price of an observation and of the scrape.
+func times(name, help string, labels ...string) *prometheus.HistogramVec {
+	return prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "sallyport_" + name, Help: help,
+		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
+	}, labels)
+}

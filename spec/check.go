@@ -3,6 +3,7 @@ package spec
 import (
 	"fmt"
 	"reflect"
+	"slices"
 )
 
 // A Checker is a struct with rules that tags cannot tell, such as what two fields must be to each other. Check is called
@@ -26,10 +27,8 @@ func (c *Checks) Path() string { return c.path }
 // what follows from a wrong value is not news.
 func (c *Checks) Errorf(rel, format string, args ...any) {
 	path := Join(c.path, rel)
-	for _, e := range c.d.errs[min(c.from, len(c.d.errs)):] {
-		if e.Path == path {
-			return
-		}
+	if c.any(func(wrong string) bool { return wrong == path }) {
+		return
 	}
 	c.d.fail(c.d.place(path), path, format, args...)
 }
@@ -37,14 +36,21 @@ func (c *Checks) Errorf(rel, format string, args ...any) {
 // OK reports whether nothing is wrong at any of these relative paths and below them, so that they may be compared.
 func (c *Checks) OK(rels ...string) bool {
 	for _, rel := range rels {
-		path := Join(c.path, rel)
-		for _, e := range c.d.errs[min(c.from, len(c.d.errs)):] {
-			if within(e.Path, path) {
-				return false
-			}
+		if c.any(func(wrong string) bool { return within(wrong, Join(c.path, rel)) }) {
+			return false
 		}
 	}
 	return true
+}
+
+// any reports whether the path of an error so far is like that.
+func (c *Checks) any(like func(path string) bool) bool {
+	for _, e := range c.d.errs[min(c.from, len(c.d.errs)):] {
+		if like(e.Path) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(c.d.passed, like)
 }
 
 // Written reports whether the file says something at rel itself, rather than leaving it to defaults.

@@ -34,6 +34,7 @@ type Decoder struct {
 	positions map[string]Pos
 	fields    fieldCache
 	errs      Errors
+	passed    []string // paths whose error is reported elsewhere
 }
 
 // maxErrors is how many errors are worth telling.
@@ -84,9 +85,14 @@ func (d *Decoder) fail(at Pos, path, format string, args ...any) {
 	}
 }
 
-// Value returns the value of type T among Options.Values.
-func Value[T any](d *Decoder) (T, bool) {
-	for _, v := range d.opts.Values {
+// A Carrier is what hands on Options.Values or SchemaOptions.Values: a *Decoder or a *SchemaBuilder.
+type Carrier interface{ values() []any }
+
+func (d *Decoder) values() []any { return d.opts.Values }
+
+// Value returns the value of type T among those that c hands on.
+func Value[T any](c Carrier) (T, bool) {
+	for _, v := range c.values() {
 		if t, ok := v.(T); ok {
 			return t, true
 		}
@@ -97,6 +103,10 @@ func Value[T any](d *Decoder) (T, bool) {
 
 // value carries n into v, which can be set, and holds it against the rules.
 func (d *Decoder) value(n *Node, path string, v reflect.Value, r *rules) {
+	if n.broken {
+		d.passed = append(d.passed, path)
+		return
+	}
 	t := v.Type()
 	if t.Kind() == reflect.Pointer {
 		d.pointer(n, path, v, r)
@@ -188,7 +198,7 @@ func (d *Decoder) field(n *Node, path string, v reflect.Value, f *field, written
 	} else {
 		ok = false
 	}
-	if !f.required || len(d.errs) > before {
+	if !f.required || len(d.errs) > before || ok && entry.Value.broken {
 		return
 	}
 	switch {

@@ -40,6 +40,8 @@ type Node struct {
 	Items []*Node
 	// Fields are the entries of a Map, in the order they were written.
 	Fields []Field
+
+	broken bool // Expand reported it, Decode passes over it
 }
 
 // A Field is an entry of a map. Pos is the place of its key.

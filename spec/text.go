@@ -53,3 +53,12 @@ func (t *text) pos(offset int) Pos {
 func (t *text) fail(offset int, format string, args ...any) Errors {
 	return Errors{{Pos: t.pos(offset), Msg: fmt.Sprintf(format, args...)}}
 }
+
+// line returns the text of a line, counted from 1.
+func (t *text) line(number int) []byte {
+	if number < 1 || number > len(t.lines) {
+		return nil
+	}
+	line, _, _ := bytes.Cut(t.data[t.lines[number-1]:], []byte("\n"))
+	return line
+}

@@ -77,6 +77,9 @@ func syntaxError(t *text, err error) Errors {
 	if at.Line == 0 {
 		return t.fail(at.Index, "%s", msg)
 	}
+	if bytes.Contains(t.line(at.Line), []byte("${")) {
+		msg += ": inside { } and [ ] a reference ${...} must be in quotes"
+	}
 	return Errors{{Pos: Pos{t.file, at.Line, max(at.Column, 1)}, Msg: msg}}
 }
 

@@ -32,6 +32,7 @@ type rules struct {
 	keys               string // the check of the keys of a map
 	minItems, maxItems int    // 0: no limit
 	minLen, maxLen     int    // 0: no limit; in characters
+	orEmpty            bool   // "" is fine too; for the schema, set by its builder
 }
 
 // fieldCache remembers the fields of struct types for one run.

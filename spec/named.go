@@ -184,3 +184,18 @@ func isURL(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != ""
 }
+
+const namePattern = `^[A-Za-z0-9][A-Za-z0-9._-]*$`
+
+// checkPattern returns a pattern that says the same as a built-in check, or "" if none does.
+func checkPattern(name string) string {
+	switch name {
+	case "name":
+		return namePattern
+	case "path":
+		return `^/[^?#\\\s]*$`
+	case "url":
+		return `^https?://`
+	}
+	return ""
+}

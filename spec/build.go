@@ -1,0 +1,286 @@
+package spec
+
+import (
+	"cmp"
+	"encoding"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+)
+
+// SchemaOptions say what a schema looks like beyond its types.
+type SchemaOptions struct {
+	// Title, ID and Description stand at the root.
+	Title, ID, Description string
+	// Docs are the doc comments by "Type" and "Type.Field"; see package specdoc.
+	Docs map[string]string
+	// RefPrefix is what stands before the name of a definition in a $ref; by default "#/$defs/". OpenAPI wants
+	// "#/components/schemas/".
+	RefPrefix string
+	// References lets every scalar be a string with a reference such as ${NAME}, for what Expand has not seen yet.
+	References bool
+	// Values are what custom shapes need to know, each found by its type; see Value.
+	Values []any
+}
+
+// A SchemaProvider is a custom shape (see NodeDecoder) that knows its schema.
+type SchemaProvider interface {
+	JSONSchema(b *SchemaBuilder) *JSONSchema
+}
+
+// A SchemaBuilder makes schemas of Go types and gathers the definitions that they refer to, one for each named struct
+// and custom shape. It belongs to one goroutine.
+type SchemaBuilder struct {
+	opts   SchemaOptions
+	fields fieldCache
+	docs   map[string]string
+	made   *definitions
+}
+
+type definitions struct {
+	schemas map[string]*JSONSchema
+	names   map[reflect.Type]string
+}
+
+// NewSchemaBuilder returns a builder without definitions. Of the options it leaves Title, ID and Description to Schema.
+func NewSchemaBuilder(opts SchemaOptions) *SchemaBuilder {
+	opts.RefPrefix = cmp.Or(opts.RefPrefix, "#/$defs/")
+	return &SchemaBuilder{
+		opts: opts, fields: make(fieldCache), docs: opts.Docs,
+		made: &definitions{make(map[string]*JSONSchema), make(map[reflect.Type]string)},
+	}
+}
+
+// Schema returns the schema of the type of root, a value or a pointer to one, with all its definitions.
+func Schema(root any, opts SchemaOptions) *JSONSchema {
+	b := NewSchemaBuilder(opts)
+	s := b.Of(reflect.TypeOf(root))
+	s.Schema = "https://json-schema.org/draft/2020-12/schema"
+	s.Title, s.ID = opts.Title, opts.ID
+	s.Description = cmp.Or(opts.Description, s.Description)
+	s.Defs = b.Defs()
+	return s
+}
+
+// Defs returns the definitions so far, by name. OpenAPI calls them components.
+func (b *SchemaBuilder) Defs() map[string]*JSONSchema { return b.made.schemas }
+
+// WithDocs returns a builder that takes doc comments from docs and shares everything else with b. It is for types of
+// another package.
+func (b *SchemaBuilder) WithDocs(docs map[string]string) *SchemaBuilder {
+	other := *b
+	other.docs = docs
+	return &other
+}
+
+func (b *SchemaBuilder) values() []any { return b.opts.Values }
+
+// Of returns the schema of values of type t as they are written. For named structs and custom shapes that is a reference
+// to their definition.
+func (b *SchemaBuilder) Of(t reflect.Type) *JSONSchema { return b.schema(t, &rules{}) }
+
+func (b *SchemaBuilder) schema(t reflect.Type, r *rules) *JSONSchema {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	custom := reflect.PointerTo(t).Implements(nodeDecoderType)
+	switch {
+	case custom || isStruct(t):
+		return b.define(t, custom)
+	case isText(t):
+		return b.reference(b.text(t, r))
+	case t.Kind() == reflect.Map:
+		s := &JSONSchema{Type: "object", AdditionalProperties: b.schema(t.Elem(), r)}
+		s.MinProperties, s.MaxProperties = r.minItems, r.maxItems
+		if r.keys == "name" {
+			s.PropertyNames = &JSONSchema{Pattern: namePattern}
+		}
+		return s
+	case t.Kind() == reflect.Slice:
+		return &JSONSchema{
+			Type: "array", Items: b.schema(t.Elem(), r), MinItems: r.minItems, MaxItems: r.maxItems,
+		}
+	}
+	return b.reference(b.scalar(t, r))
+}
+
+// define returns a reference to the definition of t, which it makes if there is none. A type without a name is
+// described in place.
+func (b *SchemaBuilder) define(t reflect.Type, custom bool) *JSONSchema {
+	if name, ok := b.made.names[t]; ok {
+		return &JSONSchema{Ref: b.opts.RefPrefix + name}
+	}
+	s := new(JSONSchema)
+	ref := s
+	if t.Name() != "" {
+		name := b.freeName(t)
+		b.made.names[t] = name
+		b.made.schemas[name] = s // before its fields, which may refer to it
+		ref = &JSONSchema{Ref: b.opts.RefPrefix + name}
+	}
+	provider, ok := reflect.New(t).Interface().(SchemaProvider)
+	switch {
+	case ok:
+		*s = *provider.JSONSchema(b)
+	case !custom:
+		b.object(s, t)
+	}
+	s.Description = cmp.Or(s.Description, flow(b.docs[t.Name()]))
+	return ref
+}
+
+// freeName returns the name of t, with its package if another type has that name.
+func (b *SchemaBuilder) freeName(t reflect.Type) string {
+	name := strings.NewReplacer("[", "_", "]", "", ".", "_", "/", "_", ",", "_").Replace(t.Name())
+	if _, taken := b.made.schemas[name]; taken {
+		name = t.PkgPath()[strings.LastIndexByte(t.PkgPath(), '/')+1:] + "_" + name
+	}
+	for unique, i := name, 2; ; i++ {
+		if _, taken := b.made.schemas[name]; !taken {
+			return name
+		}
+		name = fmt.Sprintf("%s_%d", unique, i)
+	}
+}
+
+func (b *SchemaBuilder) object(s *JSONSchema, t reflect.Type) {
+	s.Type, s.AdditionalProperties = "object", false
+	for _, f := range b.fields.of(t) {
+		r := new(rules)
+		if f.rules != nil {
+			*r = *f.rules
+		}
+		r.orEmpty = !f.required && f.typ.Kind() == reflect.String
+		p := b.schema(f.typ, r)
+		p.Description = flow(b.docs[f.owner.Name()+"."+f.goName])
+		p.Notes = append(p.Notes, notes(f.typ, r)...)
+		if f.hasDef {
+			p.Default = defaultOf(f)
+		}
+		if f.required {
+			s.Required = append(s.Required, f.name)
+		}
+		s.Properties = append(s.Properties, Property{f.name, p})
+	}
+}
+
+// defaultOf returns what the default tag says, as JSON.
+func defaultOf(f field) any {
+	v := reflect.New(f.typ).Elem()
+	if err := setText(v, f.def); err != nil {
+		panic(tagError(f.owner, f.goName, "default", err))
+	}
+	text, err := json.Marshal(v.Interface())
+	if err != nil {
+		panic(tagError(f.owner, f.goName, "default", err))
+	}
+	return json.RawMessage(text)
+}
+
+func (b *SchemaBuilder) text(t reflect.Type, r *rules) *JSONSchema {
+	s := &JSONSchema{Type: "string"}
+	if t == reflect.TypeFor[time.Time]() {
+		s.Format, s.Noun = "date-time", "time"
+	}
+	typer, ok := reflect.New(t).Interface().(SpecTyper)
+	if ok {
+		info := typer.SpecType()
+		s.Noun, s.Pattern, s.WriteOnly = info.Name, info.Pattern, info.Secret
+		if info.Number {
+			s.Type = []string{"string", "integer"}
+		}
+		if !info.Secret {
+			s.Examples = []any{info.Example}
+		}
+	}
+	s.MinLength, s.MaxLength = r.minLen, r.maxLen
+	if r.orEmpty {
+		s.MinLength = 0
+	}
+	s.Enum = enumOf(t, r.enum)
+	return s
+}
+
+func (b *SchemaBuilder) scalar(t reflect.Type, r *rules) *JSONSchema {
+	s := &JSONSchema{Enum: enumOf(t, r.enum)}
+	switch t.Kind() {
+	case reflect.String:
+		s.Type, s.MinLength, s.MaxLength = "string", r.minLen, r.maxLen
+		s.Pattern = r.expression()
+		if r.orEmpty {
+			s.MinLength = 0
+		}
+	case reflect.Bool:
+		s.Type = "boolean"
+	case reflect.Float32, reflect.Float64:
+		s.Type = "number"
+	default:
+		s.Type = "integer"
+		if t.Kind() >= reflect.Uint && t.Kind() <= reflect.Uint64 {
+			s.Minimum = "0"
+		}
+	}
+	if s.Type != "string" && r.min != "" {
+		s.Minimum = json.Number(r.min)
+	}
+	if s.Type != "string" && r.max != "" {
+		s.Maximum = json.Number(r.max)
+	}
+	return s
+}
+
+// expression returns a pattern for the text that the rules allow, or "".
+func (r *rules) expression() string {
+	expression := ""
+	switch {
+	case r.pattern != nil:
+		expression = r.pattern.String()
+	case len(r.checks) > 0:
+		expression = checkPattern(r.checks[0])
+	}
+	if expression != "" && r.orEmpty {
+		return "^$|" + expression
+	}
+	return expression
+}
+
+// enumOf returns the values that an enum tag names, as JSON.
+func enumOf(t reflect.Type, texts []string) []any {
+	values := make([]any, 0, len(texts))
+	for _, text := range texts {
+		v := bound(t, text).Interface()
+		if m, ok := v.(encoding.TextMarshaler); ok {
+			if b, err := m.MarshalText(); err == nil {
+				v = string(b)
+			}
+		}
+		values = append(values, v)
+	}
+	return values
+}
+
+// anyReference matches a string that holds a reference.
+const anyReference = `\$\{`
+
+// reference lets a scalar be a reference too. A pattern takes it in; other rules need an alternative.
+func (b *SchemaBuilder) reference(s *JSONSchema) *JSONSchema {
+	plain := s.Type == "string" && s.Enum == nil && s.Pattern == "" && s.MinLength+s.MaxLength == 0 && s.Format == ""
+	if !b.opts.References || plain {
+		return s
+	}
+	outer := &JSONSchema{Noun: s.Noun, Examples: s.Examples, WriteOnly: s.WriteOnly}
+	s.Examples, s.WriteOnly = nil, false
+	outer.AnyOf = []*JSONSchema{s, {Type: "string", Pattern: anyReference}}
+	return outer
+}
+
+// flow joins the lines of each paragraph of a doc comment.
+func flow(comment string) string {
+	paragraphs := strings.Split(strings.TrimSpace(comment), "\n\n")
+	for i, p := range paragraphs {
+		paragraphs[i] = strings.Join(strings.Fields(p), " ")
+	}
+	return strings.Join(paragraphs, "\n\n")
+}

@@ -1,0 +1,199 @@
+package accesslog
+
+import (
+	"crypto/tls"
+	"net/netip"
+	"strconv"
+	"time"
+	"unicode/utf8"
+)
+
+const hexDigits = "0123456789abcdef"
+
+// appendJSON appends the entry as one JSON object and a newline. Times are in UTC, durations in milliseconds.
+func (f formatter) appendJSON(b []byte, e *Entry) []byte {
+	b = append(b, `{"time":"`...)
+	b = append(appendTime(b, e.Timings.Start.UTC()), '"')
+	b = appendText(b, "id", e.ID)
+	b = f.appendRequest(b, e)
+	b = appendInt(b, "status", int64(e.Status))
+	b = appendInt(b, "bytes_in", e.BytesIn)
+	b = appendInt(b, "bytes_out", e.BytesOut)
+	b = appendDuration(b, "duration_ms", e.Duration)
+	b = appendPhases(b, e)
+	b = appendText(b, "route", e.Route)
+	b = appendText(b, "service", e.Service)
+	b = appendText(b, "instance", e.Instance)
+	b = appendText(b, "address", e.Address)
+	b = appendText(b, "consumer", e.Consumer)
+	if e.Attempts > 0 {
+		b = appendInt(b, "attempts", int64(e.Attempts))
+	}
+	b = appendText(b, "cache", e.Cache)
+	b = appendText(b, "source", string(e.Source))
+	b = appendText(b, "reason", string(e.Reason))
+	b = appendText(b, "error", e.Error)
+	return append(b, "}\n"...)
+}
+
+// appendRequest appends what came from the client.
+func (f formatter) appendRequest(b []byte, e *Entry) []byte {
+	b = appendAddr(b, "client", e.Client)
+	if e.Peer != e.Client {
+		b = appendAddr(b, "peer", e.Peer)
+	}
+	b = appendText(b, "listener", e.Listener)
+	if e.TLS != 0 {
+		b = appendText(b, "tls", tlsVersion(e.TLS))
+	}
+	b = appendText(b, "scheme", e.Scheme)
+	b = appendText(b, "method", e.Method)
+	b = appendText(b, "host", e.Host)
+	b = appendText(b, "path", e.Path)
+	if e.Query != "" && f.query != QueryOff {
+		b = append(b, `,"query":"`...)
+		b = append(f.query.appendQuery(b, short(e.Query), escapeJSON), '"')
+	}
+	b = appendText(b, "proto", e.Proto)
+	b = appendText(b, "upgrade", e.Upgrade)
+	b = appendText(b, "user_agent", e.UserAgent)
+	if e.Referer != "" {
+		b = append(b, `,"referer":"`...)
+		b = append(f.query.appendURL(b, short(e.Referer), escapeJSON), '"')
+	}
+	return b
+}
+
+// appendPhases appends the parts of the duration: until the last attempt began, from there to the head of its answer,
+// and from there to the end. A phase that did not happen is left out.
+func appendPhases(b []byte, e *Entry) []byte {
+	t := e.Timings
+	if t.Sent <= 0 {
+		return b
+	}
+	b = appendDuration(b, "wait_ms", t.Sent)
+	if t.Head < t.Sent {
+		return b
+	}
+	b = appendDuration(b, "head_ms", t.Head-t.Sent)
+	return appendDuration(b, "body_ms", max(0, e.Duration-t.Head))
+}
+
+// appendTime appends a time of UTC as RFC 3339 with microseconds. AppendFormat takes five times as long.
+func appendTime(b []byte, t time.Time) []byte {
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	b = append(appendPadded(b, year, 4), '-')
+	b = append(appendPadded(b, int(month), 2), '-')
+	b = append(appendPadded(b, day, 2), 'T')
+	b = append(appendPadded(b, hour, 2), ':')
+	b = append(appendPadded(b, minute, 2), ':')
+	b = append(appendPadded(b, second, 2), '.')
+	return append(appendPadded(b, t.Nanosecond()/1000, 6), 'Z')
+}
+
+// appendPadded appends the last digits of n.
+func appendPadded(b []byte, n, digits int) []byte {
+	start := len(b)
+	b = append(b, "000000"[:digits]...)
+	for i := len(b) - 1; i >= start; i-- {
+		b[i] += byte(n % 10)
+		n /= 10
+	}
+	return b
+}
+
+func appendKey(b []byte, key string) []byte {
+	b = append(b, `,"`...)
+	b = append(b, key...)
+	return append(b, `":`...)
+}
+
+// appendText appends a string member, unless it is empty.
+func appendText(b []byte, key, value string) []byte {
+	if value == "" {
+		return b
+	}
+	b = append(appendKey(b, key), '"')
+	return append(escapeJSON(b, short(value)), '"')
+}
+
+func appendInt(b []byte, key string, value int64) []byte {
+	return strconv.AppendInt(appendKey(b, key), value, 10)
+}
+
+// appendDuration appends milliseconds with three decimals, which are microseconds.
+func appendDuration(b []byte, key string, d time.Duration) []byte {
+	us := max(0, d.Microseconds())
+	b = strconv.AppendInt(appendKey(b, key), us/1000, 10)
+	us %= 1000
+	return append(b, '.', byte('0'+us/100), byte('0'+us/10%10), byte('0'+us%10))
+}
+
+// appendAddr appends an address, with its port if that is known.
+func appendAddr(b []byte, key string, a netip.AddrPort) []byte {
+	if !a.IsValid() {
+		return b
+	}
+	b = append(appendKey(b, key), '"')
+	if a.Port() == 0 {
+		b = appendIP(b, a.Addr())
+	} else {
+		b = netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port()).AppendTo(b)
+	}
+	return append(b, '"')
+}
+
+// appendIP appends an address without zone: that is text of the system's, and could be anything.
+func appendIP(b []byte, a netip.Addr) []byte { return a.Unmap().WithZone("").AppendTo(b) }
+
+// tlsVersion names a version as the configuration does.
+func tlsVersion(v uint16) string {
+	switch v {
+	case tls.VersionTLS10:
+		return "1.0"
+	case tls.VersionTLS11:
+		return "1.1"
+	case tls.VersionTLS12:
+		return "1.2"
+	case tls.VersionTLS13:
+		return "1.3"
+	}
+	return "unknown"
+}
+
+// escapeJSON appends the inside of a JSON string. Beyond what JSON demands it escapes DEL, the C1 control codes and the
+// Unicode line separators, so that a line cannot steer the terminal it is shown on. A byte that is not UTF-8 becomes
+// U+FFFD.
+func escapeJSON(b []byte, s string) []byte {
+	start := 0
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c >= 0x20 && c < 0x7f && c != '"' && c != '\\' {
+			i++
+			continue
+		}
+		r, size := rune(c), 1
+		if c >= utf8.RuneSelf {
+			if r, size = utf8.DecodeRuneInString(s[i:]); plain(r, size) {
+				i += size
+				continue
+			}
+		}
+		b = append(b, s[start:i]...)
+		if r == '"' || r == '\\' {
+			b = append(b, '\\', byte(r))
+		} else {
+			b = append(b, '\\', 'u', hexDigits[r>>12&0xf], hexDigits[r>>8&0xf], hexDigits[r>>4&0xf], hexDigits[r&0xf])
+		}
+		i += size
+		start = i
+	}
+	return append(b, s[start:]...)
+}
+
+// plain tells whether a rune beyond ASCII may stand in a line as it is.
+func plain(r rune, size int) bool {
+	broken := r == utf8.RuneError && size == 1
+	return !broken && r > 0x9f && r != '\u2028' && r != '\u2029'
+}

@@ -90,6 +90,9 @@ func (b *SchemaBuilder) schema(t reflect.Type, r *rules) *JSONSchema {
 	case custom || isStruct(t):
 		return b.define(t, custom)
 	case isText(t):
+		if len(r.enum)+r.minLen+r.maxLen == 0 && reflect.PointerTo(t).Implements(specTyperType) {
+			return b.define(t, false)
+		}
 		return b.reference(b.text(t, r))
 	case t.Kind() == reflect.Map:
 		s := &JSONSchema{Type: "object", AdditionalProperties: b.schema(t.Elem(), r)}
@@ -106,8 +109,8 @@ func (b *SchemaBuilder) schema(t reflect.Type, r *rules) *JSONSchema {
 	return b.reference(b.scalar(t, r))
 }
 
-// define returns a reference to the definition of t, which it makes if there is none. A type without a name is
-// described in place.
+// define returns a reference to the definition of t, which it makes if there is none: a struct, a custom shape or a
+// value type. A type without a name is described in place.
 func (b *SchemaBuilder) define(t reflect.Type, custom bool) *JSONSchema {
 	if name, ok := b.made.names[t]; ok {
 		return &JSONSchema{Ref: b.opts.RefPrefix + name}
@@ -124,6 +127,9 @@ func (b *SchemaBuilder) define(t reflect.Type, custom bool) *JSONSchema {
 	switch {
 	case ok:
 		*s = *provider.JSONSchema(b)
+	case isText(t):
+		*s = *b.reference(b.text(t, &rules{}))
+		s.Description = reflect.New(t).Interface().(SpecTyper).SpecType().Description
 	case !custom:
 		b.object(s, t)
 	}
@@ -180,26 +186,29 @@ func defaultOf(f field) any {
 }
 
 func (b *SchemaBuilder) text(t reflect.Type, r *rules) *JSONSchema {
-	s := &JSONSchema{Type: "string"}
+	s := &JSONSchema{Type: "string", MaxLength: r.maxLen, Enum: enumOf(t, r.enum)}
+	if !r.orEmpty {
+		s.MinLength = r.minLen
+	}
 	if t == reflect.TypeFor[time.Time]() {
 		s.Format, s.Noun = "date-time", "time"
 	}
 	typer, ok := reflect.New(t).Interface().(SpecTyper)
-	if ok {
-		info := typer.SpecType()
-		s.Noun, s.Pattern, s.WriteOnly = info.Name, info.Pattern, info.Secret
-		if info.Number {
-			s.Type = []string{"string", "integer"}
-		}
-		if !info.Secret {
-			s.Examples = []any{info.Example}
-		}
+	if !ok {
+		return s
 	}
-	s.MinLength, s.MaxLength = r.minLen, r.maxLen
-	if r.orEmpty {
-		s.MinLength = 0
+	info := typer.SpecType()
+	s.Noun, s.Pattern, s.WriteOnly = info.Name, info.Pattern, info.Secret
+	if !info.Secret {
+		s.Examples = []any{info.Example}
 	}
-	s.Enum = enumOf(t, r.enum)
+	switch {
+	case info.Number:
+		s.Type = []string{"string", "integer"}
+	case info.Zero:
+		inner := &JSONSchema{Type: s.Type, Pattern: s.Pattern}
+		s.Type, s.Pattern, s.AnyOf = nil, "", []*JSONSchema{inner, {Const: 0}}
+	}
 	return s
 }
 
@@ -248,7 +257,7 @@ func (r *rules) expression() string {
 
 // enumOf returns the values that an enum tag names, as JSON.
 func enumOf(t reflect.Type, texts []string) []any {
-	values := make([]any, 0, len(texts))
+	var values []any
 	for _, text := range texts {
 		v := bound(t, text).Interface()
 		if m, ok := v.(encoding.TextMarshaler); ok {
@@ -261,18 +270,23 @@ func enumOf(t reflect.Type, texts []string) []any {
 	return values
 }
 
-// anyReference matches a string that holds a reference.
-const anyReference = `\$\{`
-
-// reference lets a scalar be a reference too. A pattern takes it in; other rules need an alternative.
+// reference lets a scalar be a reference too.
 func (b *SchemaBuilder) reference(s *JSONSchema) *JSONSchema {
 	plain := s.Type == "string" && s.Enum == nil && s.Pattern == "" && s.MinLength+s.MaxLength == 0 && s.Format == ""
 	if !b.opts.References || plain {
 		return s
 	}
-	outer := &JSONSchema{Noun: s.Noun, Examples: s.Examples, WriteOnly: s.WriteOnly}
+	const name = "reference" // types are named in capitals
+	b.made.schemas[name] = &JSONSchema{
+		Description: "A string with a reference: ${NAME}, ${NAME:-default} or ${file:/path}.",
+		Type:        "string", Pattern: `\$\{`,
+	}
+	ref := &JSONSchema{Ref: b.opts.RefPrefix + name}
+	outer := &JSONSchema{Noun: s.Noun, Examples: s.Examples, WriteOnly: s.WriteOnly, AnyOf: []*JSONSchema{s, ref}}
+	if s.AnyOf != nil {
+		outer.AnyOf = append(s.AnyOf, ref)
+	}
 	s.Examples, s.WriteOnly = nil, false
-	outer.AnyOf = []*JSONSchema{s, {Type: "string", Pattern: anyReference}}
 	return outer
 }
 

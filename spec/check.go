@@ -78,13 +78,8 @@ func (d *Decoder) check(path string, v reflect.Value, before int) {
 
 // place returns the place of path, or of the nearest one above it that is known.
 func (d *Decoder) place(path string) Pos {
-	for {
-		if pos, ok := d.positions[path]; ok {
-			return pos
-		}
-		if path == "" || path == d.opts.Path {
-			return d.positions[d.opts.Path]
-		}
-		path = parent(path)
+	if pos := Place(d.positions, path); !pos.IsZero() {
+		return pos
 	}
+	return d.positions[d.opts.Path]
 }

@@ -219,7 +219,7 @@ func (d *Decoder) unknown(f Field, path string, fields []field) {
 	for i, known := range fields {
 		names[i] = known.name
 	}
-	hint := didYouMean(f.Key, names)
+	hint := DidYouMean(f.Key, names)
 	if hint == "" && len(names) > 0 && len(names) <= few {
 		hint = ": want " + oneOf(names)
 	}

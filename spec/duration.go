@@ -45,8 +45,8 @@ func (d *Duration) UnmarshalText(b []byte) error {
 // SpecType says how a duration is written.
 func (*Duration) SpecType() TypeInfo {
 	return TypeInfo{
-		Name: "duration", Noun: "a duration", Example: "5s",
-		Pattern:     `^[-+]?(0|([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))*)$`,
+		Name: "duration", Noun: "a duration", Example: "5s", Zero: true,
+		Pattern:     `^[-+]?(0|([0-9.]+(ns|us|µs|μs|ms|s|m|h))+)$`,
 		Description: "A span of time: 250ms, 5s, 1h30m.",
 	}
 }

@@ -133,6 +133,7 @@ var (
 	textType        = reflect.TypeFor[encoding.TextUnmarshaler]()
 	nodeDecoderType = reflect.TypeFor[NodeDecoder]()
 	durationType    = reflect.TypeFor[Duration]()
+	specTyperType   = reflect.TypeFor[SpecTyper]()
 	secretType      = reflect.TypeFor[Secret]()
 )
 

@@ -28,6 +28,17 @@ func Join(path, rel string) string {
 	return path + "." + rel
 }
 
+// Place returns the place of path among the positions that Decode filled in, or of the nearest path above it that was
+// written.
+func Place(positions map[string]Pos, path string) Pos {
+	for {
+		if pos, ok := positions[path]; ok || path == "" {
+			return pos
+		}
+		path = parent(path)
+	}
+}
+
 // parent returns the path one step up, "" at the top. Keys may be quoted and hold anything, so it looks for the last
 // step from the left.
 func parent(path string) string {

@@ -18,7 +18,7 @@ func Reference(s *JSONSchema) []byte {
 	if s.Title != "" {
 		fmt.Fprintf(&r.out, "# %s\n\n", s.Title)
 	}
-	r.render(top)
+	r.render(top, 1)
 	return append(bytes.TrimRight(r.out.Bytes(), "\n"), '\n')
 }
 
@@ -109,12 +109,12 @@ func (r *referrer) resolve(s *JSONSchema) *JSONSchema {
 	return s
 }
 
-func (r *referrer) render(s *section) {
+func (r *referrer) render(s *section, depth int) {
+	const deepest = 4 // headings below that look like text
 	if s.path != "" {
-		depth := min(2+strings.Count(s.path, "."), 4)
-		fmt.Fprintf(&r.out, "%s `%s`\n\n", strings.Repeat("#", depth), s.path)
+		fmt.Fprintf(&r.out, "%s `%s`\n\n", strings.Repeat("#", min(depth, deepest)), s.path)
 	}
-	if text := cmp.Or(s.schema.Description); text != "" {
+	if text := s.schema.Description; text != "" {
 		fmt.Fprintf(&r.out, "%s\n\n", text)
 	}
 	if len(s.also) > 0 {
@@ -126,7 +126,7 @@ func (r *referrer) render(s *section) {
 		r.table(s)
 	}
 	for _, part := range s.parts {
-		r.render(part)
+		r.render(part, depth+1)
 	}
 }
 

@@ -19,7 +19,7 @@ func (d *Decoder) obey(n *Node, path string, v reflect.Value, r *rules) {
 	if r.enum != nil && !slices.Contains(r.enum, form(v)) {
 		d.wrong(n, path, "want "+oneOf(r.enum))
 		last := d.errs[len(d.errs)-1]
-		last.Msg += didYouMean(n.Text, r.enum)
+		last.Msg += DidYouMean(n.Text, r.enum)
 		return
 	}
 	if v.Kind() != reflect.String {

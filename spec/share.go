@@ -39,7 +39,7 @@ func (p *Percent) UnmarshalText(b []byte) error {
 // SpecType says how a share is written.
 func (*Percent) SpecType() TypeInfo {
 	return TypeInfo{
-		Name: "percent", Noun: "a share", Example: "50%",
+		Name: "percent", Noun: "a share", Example: "50%", Zero: true,
 		Pattern:     `^([0-9]+(\.[0-9]+)?%|0)$`,
 		Description: "A share from 0% to 100%: 50%, 12.5%.",
 	}

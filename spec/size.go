@@ -83,7 +83,7 @@ func (r *ByteRate) UnmarshalText(b []byte) error {
 // SpecType says how a rate of bytes is written.
 func (*ByteRate) SpecType() TypeInfo {
 	return TypeInfo{
-		Name: "byte rate", Noun: "a number of bytes per second", Example: "240B/s",
+		Name: "byte rate", Noun: "a number of bytes per second", Example: "240B/s", Zero: true,
 		Pattern:     `^([0-9]+(\.[0-9]+)?([KMGT]i?B|kB|B)?/s|0)$`,
 		Description: "A number of bytes per second: 240B/s, 1KiB/s.",
 	}

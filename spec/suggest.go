@@ -21,8 +21,8 @@ func Suggest(word string, from []string) string {
 	return best
 }
 
-// didYouMean returns the end of a message that suggests one of from, or "".
-func didYouMean(word string, from []string) string {
+// DidYouMean returns the end of a message that suggests one of from, `: did you mean "x"?`, or "" if none is near.
+func DidYouMean(word string, from []string) string {
 	if s := Suggest(word, from); s != "" {
 		return `: did you mean "` + s + `"?`
 	}

@@ -14,8 +14,8 @@ type TypeInfo struct {
 	Noun string
 	// Pattern is a regular expression that every text form matches, in the syntax that RE2 and ECMAScript share.
 	Pattern string
-	// Number is true for types that may also be written as a plain number.
-	Number bool
+	// Number is true for types that may also be written as a plain whole number, Zero for those that may be as 0 alone.
+	Number, Zero bool
 	// Example is one text form.
 	Example string
 	// Description says in a sentence how it is written.

@@ -65,7 +65,7 @@ func (n *Node) Lookup(key string) (Field, bool) {
 }
 
 // MarshalJSON writes the value as JSON: fields in their order, numbers in decimal, without places. What YAML calls a
-// number and JSON does not (.inf, a whole number beyond 64 bits) becomes a string. The same value gives the same bytes,
+// number and JSON does not, such as .inf, becomes a string. The same value gives the same bytes,
 // whichever notation it was written in.
 func (n *Node) MarshalJSON() ([]byte, error) { return n.appendJSON(nil), nil }
 
@@ -107,6 +107,9 @@ func appendNumber(b []byte, n *Node) []byte {
 		}
 		if u, err := strconv.ParseUint(n.Text, 0, 64); err == nil {
 			return strconv.AppendUint(b, u, 10)
+		}
+		if digits := strings.TrimPrefix(n.Text, "-"); isDecimal(digits) && json.Valid([]byte(digits)) {
+			return append(b, n.Text...)
 		}
 		return appendQuoted(b, n.Text)
 	}

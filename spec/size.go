@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -102,7 +103,7 @@ func formatSize(n int64) string {
 
 func parseSize(s string) (int64, bool) {
 	number, scale := s, int64(1)
-	for _, u := range append(sizeUnits(), unit{"kB", 1e3}) {
+	for _, u := range slices.Concat([]unit{{"kB", 1e3}}, sizeUnits()) {
 		if rest, ok := strings.CutSuffix(s, u.name); ok {
 			number, scale = rest, u.bytes
 			break

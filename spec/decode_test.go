@@ -91,9 +91,7 @@ func (s *steps) DecodeNode(d *spec.Decoder, n *spec.Node, path string) {
 			continue
 		}
 		f := item.Fields[0]
-		var config struct {
-			Header string `json:"header" check:"header-name"`
-		}
+		var config cacheOf
 		d.Decode(f.Value, at, &config)
 		*s = append(*s, step{f.Key, config.Header})
 	}

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -19,6 +20,7 @@ func Reference(s *JSONSchema) []byte {
 		fmt.Fprintf(&r.out, "# %s\n\n", s.Title)
 	}
 	r.render(top, 1)
+	r.values()
 	return append(bytes.TrimRight(r.out.Bytes(), "\n"), '\n')
 }
 
@@ -156,6 +158,19 @@ func (r *referrer) table(s *section) {
 		fmt.Fprintf(&r.out, "| `%s` | %s | %s | %s |\n", p.Name, kind, fallback, cell(strings.TrimSpace(text)))
 	}
 	r.out.WriteString("\n")
+}
+
+// values tells how the value types are written that the page speaks of.
+func (r *referrer) values() {
+	head := "## Values\n\n| type | how it is written |\n| --- | --- |\n"
+	for _, name := range slices.Sorted(maps.Keys(r.root.Defs)) {
+		s := r.root.Defs[name]
+		if _, told := r.sections[s]; s.Noun == "" || told {
+			continue
+		}
+		fmt.Fprintf(&r.out, "%s| %s | %s |\n", head, s.Noun, cell(s.Description))
+		head = ""
+	}
 }
 
 // noun names the type of a value, with a link if it has a section.

@@ -1,0 +1,74 @@
+# What one can do here. `make help` lists it. Go, make and git are all that build, test and demo need.
+
+GO     ?= go
+MODULE := github.com/asynched/api-gateway
+TOOL   := $(GO) tool -modfile=tools/go.mod
+
+# The version is what git says of this checkout, and "dev" for sources without git. A tarball that was unpacked inside
+# another repository must not take the version of that one.
+VERSION ?= $(shell test -e .git && git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X $(MODULE)/internal/cli.version=$(VERSION)
+BUILD   := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
+
+PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+
+PACKAGES  ?= ./...
+BENCH     ?= .
+BENCHTIME ?= 1s
+FUZZTIME  ?= 10s
+
+.DEFAULT_GOAL := help
+.PHONY: help all build generate fresh vet lint test race fuzz bench cross demo clean
+
+help: ## list what there is
+	@echo 'usage: make TARGET'
+	@echo
+	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
+		printf '  %-12s %s\n' "$$name" "$$text"; done
+
+all: generate build vet lint test ## generate, build, vet, lint, test
+
+build: ## bin/sallyport: static, its version stamped
+	$(BUILD) -o bin/ ./cmd/sallyport
+
+generate: ## write the generated code, schemas and reference pages again
+	$(GO) run ./internal/gen
+
+fresh: generate ## fail if a generated file was not committed as it should be
+	@git diff --exit-code --stat -- . || { echo 'generated files are stale: run make generate and commit them' >&2; exit 1; }
+
+vet: ## go vet
+	$(GO) vet $(PACKAGES)
+
+lint: ## gofumpt, staticcheck, deadcode
+	@echo gofumpt && list="$$($(TOOL) gofumpt -l .)" && test -z "$$list" || { echo "not formatted by gofumpt:" $$list >&2; exit 1; }
+	$(TOOL) staticcheck ./...
+	@echo deadcode && dead="$$($(TOOL) deadcode -test ./...)" && test -z "$$dead" || { echo "$$dead" >&2; exit 1; }
+
+test: ## the tests
+	$(GO) test $(PACKAGES)
+
+race: ## the tests under the race detector (wants a C compiler)
+	$(GO) test -race $(PACKAGES)
+
+fuzz: ## each fuzz target for FUZZTIME (10s)
+	@grep -rl --include='*_test.go' '^func Fuzz' . | while read -r file; do \
+		for name in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' $$file); do \
+			$(GO) test -run='^$$' -fuzz="^$$name$$" -fuzztime=$(FUZZTIME) "$$(dirname $$file)" || exit 1; \
+		done; done
+
+bench: ## the benchmarks named by BENCH (.) for BENCHTIME (1s) each
+	$(GO) test -run='^$$' -bench='$(BENCH)' -benchtime=$(BENCHTIME) -benchmem $(PACKAGES)
+
+cross: ## dist/: a binary for each system and processor
+	@for platform in $(PLATFORMS); do \
+		os=$${platform%/*} arch=$${platform#*/}; \
+		out=dist/sallyport-$$os-$$arch; test $$os != windows || out=$$out.exe; \
+		echo $$out; GOOS=$$os GOARCH=$$arch $(BUILD) -o $$out ./cmd/sallyport || exit 1; \
+	done
+
+demo: ## three origins behind a gateway; one is killed and nobody notices
+	@$(GO) run ./examples/demo
+
+clean: ## remove what was built
+	rm -rf bin dist

@@ -1,0 +1,108 @@
+// Package exchange is one request on its way to a response: the Exchange that every room hands on, the Handler that
+// answers it, the Error that says who is at fault, and the decision record that says why. It is not a framework: the
+// request and the response inside are net/http's own. Its main type is Exchange.
+package exchange
+
+import (
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/asynched/api-gateway/internal/metric"
+)
+
+// An Exchange is one request of a client and what the gateway found out about it. It belongs to one goroutine at a time
+// and ends when the response body (or the tunnel of an upgrade) is closed, not when Handle returns. Its fields are
+// typed facts: whoever establishes one writes it once, everybody after may read it.
+type Exchange struct {
+	// Request is the request as the instance will get it: edge has removed the hop-by-hop fields, made the path
+	// canonical and set the forwarding fields. Filters change it in place; its header map belongs to the exchange.
+	// The body can be read once.
+	Request *http.Request
+
+	// Client is the address of the client: the peer's own, or, if the peer is a trusted proxy, what that proxy says.
+	// The port is zero where a proxy did not tell it.
+	Client netip.AddrPort
+	// Peer is the address at the other end of the connection.
+	Peer netip.AddrPort
+	// Listener is the name of the listener that accepted the connection.
+	Listener string
+	// Scheme is "https" or "http": what the client used, as far as it can be trusted.
+	Scheme string
+	// Host is the canonical host of the request: lower case, no port, no trailing dot.
+	Host string
+	// Path is the canonical path: escaped, judged by the route, sent to the instance unless a filter rewrites it.
+	Path string
+	// RawPath is Path before slashes were merged; routes with `merge_slashes: false` are judged by it.
+	RawPath string
+	// Upgrade is the protocol the client asked to upgrade to ("websocket"), in lower case, or "".
+	Upgrade string
+	// ID is the request id: the client's X-Request-ID if it is a sane one, or one made here.
+	ID string
+
+	// Route and Service name the objects that serve the exchange; "" until they are known.
+	Route, Service string
+	// Instance is the id of the instance of the last attempt, Address where it listens.
+	Instance, Address string
+	// Consumer is the name of the authenticated caller, or "".
+	Consumer string
+	// Params are the values of the {placeholders} in the route's path, in the order they stand there.
+	Params Params
+	// Destination answers an exchange of a registered host: what the filters under defaults lead to. Nil on a configured
+	// route, which knows its own.
+	Destination Handler
+	// Stats count the exchange; they are of its route and service. Nil until a route is found.
+	Stats *metric.Route
+	// Attempts counts how often the request was sent to an instance.
+	Attempts int
+	// Timings say how long each phase took.
+	Timings Timings
+
+	// Record is the decision record, nil unless somebody asked for it.
+	Record *Record
+	// Rehearsal is true for `explain`: every step runs and notes what it would do, nothing is sent or counted.
+	Rehearsal bool
+
+	// Inform sends an interim (1xx) response on its way to the client. Nil means that interim responses are dropped.
+	Inform func(status int, header http.Header)
+}
+
+// Timings hold when the phases of an exchange ended, as time since Start; zero for a phase that did not happen.
+type Timings struct {
+	// Start is when the head of the request had been read.
+	Start time.Time
+	// Sent is when the last attempt began: an instance had been picked.
+	Sent time.Duration
+	// Head is when the head of the final response had been read from the instance.
+	Head time.Duration
+}
+
+// A Handler answers an exchange. It returns a response or an error, never both and never neither. The caller closes the
+// body of the response, which may still be arriving. A 101 carries an io.ReadWriteCloser as its body: the tunnel.
+// Handlers are used by many goroutines at once; each call has its own exchange.
+type Handler interface {
+	Handle(x *Exchange) (*http.Response, error)
+}
+
+// HandlerFunc lets a function be a Handler.
+type HandlerFunc func(x *Exchange) (*http.Response, error)
+
+// Handle calls f.
+func (f HandlerFunc) Handle(x *Exchange) (*http.Response, error) { return f(x) }
+
+// Since returns the time that has passed since the exchange began.
+func (x *Exchange) Since() time.Duration { return time.Since(x.Timings.Start) }
+
+// Fork returns a second exchange for the same client and route, with a request of its own (a shallow copy with a cloned
+// header map and no body), for work beside the first one: hedging, mirroring, revalidation. It shares no mutable state
+// with x and sends no interim responses.
+func (x *Exchange) Fork() *Exchange {
+	y := *x
+	y.Request = x.Request.Clone(x.Request.Context())
+	y.Request.Body = http.NoBody
+	y.Request.ContentLength = 0
+	y.Record = nil
+	y.Inform = nil
+	y.Attempts = 0
+	return &y
+}

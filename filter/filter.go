@@ -1,0 +1,48 @@
+// Package filter says what a filter is, what it gets when a snapshot is built, and which kinds there are. The filters
+// that come with the gateway live in package filters. Its main type is Filter.
+package filter
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/asynched/api-gateway/exchange"
+	"github.com/asynched/api-gateway/internal/lease"
+)
+
+// A Filter is one configured step of a route. Its exported fields are its configuration: they are tagged for package
+// spec, decoded strictly, and documented in the reference. Wrap turns them into behaviour, once, when a snapshot is
+// built.
+type Filter interface {
+	// Wrap returns a handler that does this filter's work around next. It may refuse a configuration that only the
+	// rest of the build shows to be wrong; such an error names the key. It must not start anything that outlives the
+	// snapshot except by a lease of b. The handler is used by many goroutines at once.
+	Wrap(b *Build, next exchange.Handler) (exchange.Handler, error)
+}
+
+// A Build is all that a filter may reach while a snapshot is built. It is valid only during Wrap.
+type Build struct {
+	// Route is the name of the route the filter stands on; a registered host is named by itself.
+	Route string
+	// Path is where the filter stands in the configuration: routes.orders.filters[2].
+	Path string
+	// Log is a logger that names the route.
+	Log *slog.Logger
+	// Leases lends values that outlive a snapshot, such as counters and caches.
+	Leases *lease.Borrower
+	// Now is the clock.
+	Now func() time.Time
+}
+
+// A Kind is a sort of filter: the name that stands in the configuration, and a way to make an empty one.
+type Kind struct {
+	// Name is the key in the configuration, kebab-case: rate-limit.
+	Name string
+	// Doc says in a sentence what the filter does.
+	Doc string
+	// New returns a pointer to a new struct with the filter's configuration.
+	New func() Filter
+	// Docs are the doc comments of the configuration types, by "Type.Field", for the schema and the reference; may be
+	// nil.
+	Docs map[string]string
+}

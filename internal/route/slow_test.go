@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/asynched/api-gateway/exchange"
 	"github.com/asynched/api-gateway/internal/route"
@@ -90,7 +91,7 @@ func slowBestPath(r *route.Route, path string) (best string, ok bool) {
 
 func slowTakesPath(pattern, path string) bool {
 	if strings.HasPrefix(pattern, "~") {
-		return regexp.MustCompile(pattern[1:]).MatchString(path)
+		return slowRegexp(pattern[1:]).MatchString(path)
 	}
 	var expr strings.Builder
 	body, rest := strings.CutSuffix(pattern, "/*")
@@ -107,7 +108,18 @@ func slowTakesPath(pattern, path string) bool {
 	if rest {
 		expr.WriteString("(/.*)?")
 	}
-	return regexp.MustCompile("^" + expr.String() + "$").MatchString(path)
+	return slowRegexp("^" + expr.String() + "$").MatchString(path)
+}
+
+var slowRegexps sync.Map // the only quick thing here: expressions are compiled once
+
+func slowRegexp(source string) *regexp.Regexp {
+	if e, ok := slowRegexps.Load(source); ok {
+		return e.(*regexp.Regexp)
+	}
+	e := regexp.MustCompile(source)
+	slowRegexps.Store(source, e)
+	return e
 }
 
 // slowPathRank is positive if the pattern p is more specific than q, both of which take the request.
@@ -191,7 +203,7 @@ func slowQuery(r *route.Route, query string) bool {
 
 func slowValue(want, value string) bool {
 	if source, ok := strings.CutPrefix(want, "~"); ok {
-		return regexp.MustCompile(source).MatchString(value)
+		return slowRegexp(source).MatchString(value)
 	}
 	return want == "*" || want == value
 }

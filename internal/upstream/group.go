@@ -37,8 +37,8 @@ type Transition struct {
 	At     time.Time
 }
 
-func newGroup(name string, env *GroupsEnv) *Group {
-	g := &Group{name: name, epoch: time.Now(), log: env.Log, observe: env.Observe}
+func newGroup(name string, env *groupsEnv) *Group {
+	g := &Group{name: name, epoch: env.epoch, log: env.Log, observe: env.Observe}
 	if env.Metrics != nil {
 		g.metrics = env.Metrics.Service(name)
 	}

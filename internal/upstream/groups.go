@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/asynched/api-gateway/internal/metric"
 )
@@ -21,10 +22,15 @@ type GroupsEnv struct {
 	Observe func(Transition)
 }
 
+type groupsEnv struct {
+	GroupsEnv
+	epoch time.Time // where the clock of all groups begins
+}
+
 // Groups is the directory of all groups by the name of their service. Its methods may be called by many goroutines at
 // once.
 type Groups struct {
-	env GroupsEnv
+	env groupsEnv
 
 	mu     sync.RWMutex
 	groups map[string]*Group
@@ -35,7 +41,7 @@ func NewGroups(env GroupsEnv) *Groups {
 	if env.Log == nil {
 		env.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Groups{env: env, groups: make(map[string]*Group)}
+	return &Groups{env: groupsEnv{env, time.Now()}, groups: make(map[string]*Group)}
 }
 
 // Group returns the group of a service, and makes an empty one if there is none.

@@ -1,0 +1,252 @@
+package upstream
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/asynched/api-gateway/exchange"
+)
+
+// An attempt is one request on its way to one instance and the answer on its way back. It is one allocation, and lives
+// until the body of the answer is closed. It is not used again: the engine may still hold parts of it then.
+type attempt struct {
+	x        *exchange.Exchange
+	service  *Service
+	instance *Instance
+	timeouts timeouts
+	began    time.Duration // on the group's clock, as all times here
+	deadline time.Duration // when all attempts must be over; 0 is never
+
+	cancel  context.CancelCauseFunc
+	request http.Request
+	url     url.URL
+	trace   httptrace.ClientTrace
+	out     requestBody
+	in      responseBody
+	watch   *watch
+
+	conn *conn  // the connection it was sent over, if that can tell what was sent
+	mark uint64 // what had been sent over it before
+	got  bool   // there was a connection
+
+	informs  informs
+	expired  atomic.Int32 // an expiry
+	failed   bool         // the instance failed; said so already
+	finished atomic.Bool  // what was counted as open is not any more
+}
+
+// informs guards the interim responses, which the engine reports from a goroutine of its own.
+type informs struct {
+	mu    sync.Mutex
+	n     int
+	over  bool // the final answer is there: it is too late
+	flood bool // there were too many
+}
+
+// begin prepares an attempt and counts it as open.
+func (r *route) begin(x *exchange.Exchange, i *Instance, began time.Duration) *attempt {
+	s := r.service
+	a := &attempt{x: x, service: s, instance: i, timeouts: r.timeouts, began: s.group.now()}
+	if r.timeouts.request > 0 {
+		a.deadline = began + r.timeouts.request
+	}
+	x.Instance, x.Address = i.ID, i.Address
+	x.Attempts++
+	x.Timings.Sent = x.Since()
+	a.target(r.preserveHost)
+	s.open.Add(1)
+	i.state.open.Add(1)
+	i.state.requests.Add(1)
+	return a
+}
+
+// target fills in the request. The path is sent as it stands, byte for byte: an opaque URL is not escaped once more.
+func (a *attempt) target(preserveHost bool) {
+	r, u := a.x.Request, &a.url
+	u.Scheme, u.Host = a.service.settings.scheme, a.instance.Address
+	u.RawQuery, u.ForceQuery = r.URL.RawQuery, r.URL.ForceQuery
+	if strings.HasPrefix(a.x.Path, "//") { // opaque would be taken for an authority
+		u.RawPath = a.x.Path
+		u.Path, _ = url.PathUnescape(a.x.Path)
+	} else {
+		u.Opaque = a.x.Path
+	}
+	ctx, cancel := context.WithCancelCause(r.Context())
+	a.cancel = cancel
+	a.trace.GotConn = a.gotConn
+	if a.x.Inform != nil {
+		a.trace.Got1xxResponse = a.got1xx
+	}
+	a.request = *(&http.Request{
+		Method: r.Method, URL: u, Header: r.Header, Trailer: r.Trailer, ContentLength: r.ContentLength, Host: r.Host,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}).WithContext(httptrace.WithClientTrace(ctx, &a.trace))
+	if !preserveHost {
+		a.request.Host = ""
+	}
+	a.attach()
+}
+
+// attach gives the request its body. One without a body gets an empty one where the engine would otherwise send it again
+// by itself although an instance may have acted upon it: with HTTP/2 after a reset stream, with HTTP/1.1 if there is an
+// idempotency key.
+func (a *attempt) attach() {
+	r := a.x.Request
+	a.out.clock = a.service.group
+	switch {
+	case r.Body != nil && r.Body != http.NoBody && r.ContentLength != 0:
+		a.out.from = r.Body
+		a.request.Body = &a.out
+		if len(r.Trailer) > 0 && !a.service.settings.http2 {
+			a.request.ContentLength = -1 // trailers need chunks
+		}
+	case !safe(r.Method) && (a.service.settings.http2 || r.Header["Idempotency-Key"] != nil || r.Header["X-Idempotency-Key"] != nil):
+		a.out.from = http.NoBody
+		a.request.Body = &a.out
+	}
+}
+
+// safe tells whether the method asks for nothing to be changed (RFC 9110, 9.2.1).
+func safe(method string) bool {
+	return method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions || method == http.MethodTrace
+}
+
+// roundTrip sends the request and returns the head of the answer, or what went wrong. After a failure the attempt is
+// over.
+func (a *attempt) roundTrip() (*http.Response, *failure) {
+	a.guard()
+	resp, err := a.service.settings.engine.RoundTrip(&a.request)
+	if a.x.Inform != nil {
+		a.informs.mu.Lock()
+		a.informs.over = true
+		a.informs.mu.Unlock()
+	}
+	at := a.service.group.now()
+	late := a.watch.headArrived(at)
+	if err == nil && late {
+		err = errExpired
+		_ = resp.Body.Close()
+	}
+	if err == nil {
+		if err = sanitize(resp, a.x.Upgrade); err != nil {
+			_ = resp.Body.Close()
+		}
+	}
+	if err != nil {
+		return nil, a.fail(err)
+	}
+	a.answered(resp, at)
+	return resp, nil
+}
+
+// answered takes in the head of an answer.
+func (a *attempt) answered(resp *http.Response, at time.Duration) {
+	s := a.instance.state
+	s.latency.observe(at-a.waitingSince(), at)
+	if s.metrics != nil {
+		s.metrics.Observe(resp.StatusCode, at-a.began)
+	}
+	if a.x.Explaining() {
+		a.x.Note(exchange.StageAttempt, a.instance.ID, "answered", resp.Status)
+	}
+	switch resp.StatusCode {
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		a.report(true)
+	}
+}
+
+// waitingSince returns since when the instance has had what it needs to answer.
+func (a *attempt) waitingSince() time.Duration {
+	return max(a.began, time.Duration(a.out.progress.Load()))
+}
+
+// fail ends the attempt.
+func (a *attempt) fail(err error) *failure {
+	f := a.classify(err)
+	s := a.instance.state
+	at := a.service.group.now()
+	switch {
+	case f.fault:
+		s.latency.punish(at-a.waitingSince(), at)
+		a.report(true)
+		if s.metrics != nil {
+			s.metrics.Failure(string(f.err.Reason))
+		}
+	case f.err.Reason == exchange.ClientGone && at-a.waitingSince() > time.Duration(s.latency.at(at, 0)):
+		s.latency.observe(at-a.waitingSince(), at) // it would have taken at least that long
+	}
+	if a.x.Explaining() {
+		a.x.Note(exchange.StageAttempt, a.instance.ID, "failed", f.err.Error())
+	}
+	f.whole = a.out.cut()
+	a.finish()
+	a.cancel(nil)
+	return f
+}
+
+// report says once that the instance failed, or that it did not.
+func (a *attempt) report(failed bool) {
+	if a.failed {
+		return
+	}
+	a.failed = failed
+	a.service.group.Report(a.instance, failed, a.service.settings.ejection)
+}
+
+// deliver returns the answer for the client. From now on the attempt ends when the body does.
+func (a *attempt) deliver(resp *http.Response) *http.Response {
+	a.x.Timings.Head = a.x.Since()
+	if t := a.service.settings.balance.sticky; t != nil {
+		t.set(a.x, a.instance, resp.Header)
+	}
+	switch {
+	case resp.StatusCode == http.StatusSwitchingProtocols:
+		a.watch.release()
+		a.watch = nil
+		resp.Body = &tunnel{ReadWriteCloser: resp.Body.(io.ReadWriteCloser), attempt: a}
+	case resp.Body == http.NoBody:
+		a.report(false)
+		a.finish()
+		a.cancel(nil)
+		a.out.cut()
+	default:
+		a.in.from, a.in.attempt = resp.Body, a
+		resp.Body = &a.in
+	}
+	return resp
+}
+
+// finish ends what was counted as open, once.
+func (a *attempt) finish() {
+	if !a.finished.CompareAndSwap(false, true) {
+		return
+	}
+	a.instance.state.open.Add(-1)
+	a.service.open.Add(-1)
+	if a.watch != nil {
+		a.watch.release()
+	}
+}
+
+// gotConn is told by the engine over which connection the request will go.
+func (a *attempt) gotConn(info httptrace.GotConnInfo) {
+	a.got = true
+	if a.conn, _ = info.Conn.(*conn); a.conn != nil {
+		a.mark = a.conn.sent.Load()
+	}
+}
+
+// sent tells whether anything of the request may have reached the instance.
+func (a *attempt) sent() bool {
+	if !a.got {
+		return false
+	}
+	return a.conn == nil || a.conn.sent.Load() != a.mark
+}

@@ -1,0 +1,182 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+
+	"github.com/asynched/api-gateway/exchange"
+)
+
+// A failure is how an attempt went wrong.
+type failure struct {
+	err   *exchange.Error
+	fault bool  // the instance's
+	cause cause // what it is called under retries.when
+	sent  bool  // the instance may have acted upon something of the request
+	whole bool  // nothing of the body was taken from the client
+}
+
+// A cause is what makes another attempt worth while.
+type cause string
+
+const (
+	causeNone    cause = ""
+	causeConnect cause = "connect"
+	causeReset   cause = "reset"
+)
+
+// classify finds out what an error of the engine means. What ended the attempt from this side comes first: the errors
+// that follow from it say nothing.
+func (a *attempt) classify(err error) *failure {
+	f := a.ours(err)
+	if f == nil {
+		f = a.theirs(err)
+	}
+	f.err.Retry = !f.sent || safe(a.x.Request.Method)
+	return f
+}
+
+// ours returns the failure if it is not the instance that ended the attempt, or if a timeout did.
+func (a *attempt) ours(err error) *failure {
+	if e := a.out.err(); e != nil {
+		return &failure{err: bodyError(e), sent: true}
+	}
+	switch a.expired.Load() {
+	case expiredResponse:
+		return a.fault(exchange.UpstreamTimeout, "the instance did not begin its answer in time",
+			fmt.Errorf("no head within %v", a.timeouts.response))
+	case expiredRequest:
+		f := a.fault(exchange.RequestTimeout, "the request took too long", fmt.Errorf("no answer within %v", a.timeouts.request))
+		f.fault = a.service.group.now()-a.began >= a.timeouts.request/2 // or earlier attempts used up the time
+		return f
+	case expiredIdle:
+		return a.fault(exchange.UpstreamTimeout, "the instance fell silent", fmt.Errorf("silent for %v", a.timeouts.idle))
+	}
+	if ctx := a.x.Request.Context(); ctx.Err() != nil {
+		return &failure{err: clientGone(ctx), sent: true}
+	}
+	if !a.got && !errors.As(err, new(*dialError)) && !reset(err) {
+		return &failure{err: exchange.Errorf(exchange.Internal, "the request cannot be sent").Because(err)}
+	}
+	return nil
+}
+
+// theirs returns the failure that the instance is to blame for.
+func (a *attempt) theirs(err error) *failure {
+	var dial *dialError
+	var breach *protocolError
+	switch {
+	case errors.As(err, &dial):
+		return a.undialed(dial)
+	case a.flooded():
+		return a.fault(exchange.UpstreamProtocol, "the instance sent too many interim responses", err)
+	case errors.As(err, &breach):
+		return a.fault(exchange.UpstreamProtocol, breach.detail, err)
+	case reset(err):
+		f := a.fault(exchange.UpstreamReset, "the instance closed the connection before it had answered", err)
+		f.cause, f.sent = causeReset, a.sent() && !refused(err)
+		return f
+	}
+	return a.fault(exchange.UpstreamProtocol, "the instance does not speak the configured protocol as it should", err)
+}
+
+// undialed returns the failure of an attempt for which no connection could be made.
+func (a *attempt) undialed(dial *dialError) *failure {
+	reason, detail := exchange.UpstreamConnect, "no connection to the instance could be made"
+	var dns *net.DNSError
+	switch {
+	case dial.timeout():
+		reason, detail = exchange.UpstreamTimeout, "the instance did not accept a connection in time"
+	case dial.step == "tls":
+		reason, detail = exchange.UpstreamTLS, "the TLS handshake with the instance failed"
+	case dial.step == "protocol":
+		reason, detail = exchange.UpstreamProtocol, "the instance does not offer HTTP/2 over TLS"
+	case errors.Is(dial.err, syscall.ECONNREFUSED):
+		detail = "the instance refuses connections"
+	case errors.As(dial.err, &dns):
+		detail = "the name of the instance does not resolve"
+	}
+	f := a.fault(reason, detail, dial)
+	f.cause, f.sent = causeConnect, false
+	return f
+}
+
+// fault returns a failure that is the instance's fault. The cause names it; the detail does not.
+func (a *attempt) fault(reason exchange.Reason, detail string, err error) *failure {
+	return &failure{
+		fault: true, sent: true,
+		err: exchange.Errorf(reason, "%s", detail).
+			Because(fmt.Errorf("service %s, instance %s at %s: %w", a.service.name, a.instance.ID, a.instance.Address, err)),
+	}
+}
+
+// bodyError returns the error for a request whose body could not be read from the client.
+func bodyError(err error) *exchange.Error {
+	var known *exchange.Error
+	if errors.As(err, &known) {
+		return known
+	}
+	return exchange.Errorf(exchange.ClientGone, "the body of the request broke off").Because(err)
+}
+
+// clientGone returns the error for an exchange whose context has ended.
+func clientGone(ctx context.Context) *exchange.Error {
+	err := context.Cause(ctx)
+	var known *exchange.Error
+	switch {
+	case errors.As(err, &known):
+		return known
+	case errors.Is(err, context.DeadlineExceeded):
+		return exchange.Errorf(exchange.RequestTimeout, "the request took too long").Because(err)
+	}
+	return exchange.Errorf(exchange.ClientGone, "the client closed the connection before it had its answer").Because(err)
+}
+
+// streamError has the shape of the engine's error for an HTTP/2 stream, which it gives to whoever asks with errors.As.
+type streamError struct {
+	StreamID uint32
+	Code     uint32
+	Cause    error
+}
+
+func (e streamError) Error() string { return fmt.Sprintf("stream error %d", e.Code) }
+
+// reset tells whether an instance hung up, rather than answered what is not HTTP. The standard engine has values for few
+// of its errors; the rest it is known by what they say.
+func reset(err error) bool {
+	var stream streamError
+	if errors.As(err, &stream) {
+		return stream.Cause != nil && strings.Contains(stream.Cause.Error(), "received from peer")
+	}
+	var op *net.OpError
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.As(err, &op) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe) {
+		return !strings.Contains(err.Error(), "HTTP/1.1 header")
+	}
+	text := err.Error()
+	for _, part := range [...]string{
+		"server closed idle connection", "client connection lost", "client conn not usable", "client conn is closed",
+		"client connection force closed", "GOAWAY", "REFUSED_STREAM", "received from peer", "connection broken: EOF",
+	} {
+		if strings.Contains(text, part) {
+			return true
+		}
+	}
+	return false
+}
+
+// refused tells whether an HTTP/2 instance has said that it did not act upon the request (RFC 9113, 8.7).
+func refused(err error) bool {
+	var stream streamError
+	if errors.As(err, &stream) {
+		return stream.Code == 7
+	}
+	text := err.Error()
+	return strings.Contains(text, "REFUSED_STREAM") || strings.Contains(text, "graceful shutdown GOAWAY") ||
+		strings.Contains(text, "client conn not usable")
+}

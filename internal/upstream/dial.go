@@ -1,0 +1,114 @@
+package upstream
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// A dialer makes connections to instances, TLS included, within one timeout. Its errors are dialErrors.
+type dialer struct {
+	dial    func(ctx context.Context, network, address string) (net.Conn, error)
+	timeout time.Duration
+	tls     *tls.Config
+	http2   bool
+}
+
+// A dialError says which step of making a connection failed. Nothing of a request has been sent then.
+type dialError struct {
+	step    string // connect, tls or protocol
+	address string
+	err     error
+}
+
+func (e *dialError) Error() string { return e.step + " " + e.address + ": " + e.err.Error() }
+func (e *dialError) Unwrap() error { return e.err }
+
+func (e *dialError) timeout() bool {
+	var n net.Error
+	return errors.Is(e.err, context.DeadlineExceeded) || errors.Is(e.err, os.ErrDeadlineExceeded) ||
+		errors.As(e.err, &n) && n.Timeout()
+}
+
+// plain makes a connection without TLS.
+func (d *dialer) plain(ctx context.Context, network, address string) (net.Conn, error) {
+	if d.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, d.timeout)
+		defer cancel()
+	}
+	c, err := d.dial(ctx, network, address)
+	if err != nil {
+		return nil, &dialError{"connect", address, err}
+	}
+	return &conn{Conn: c}, nil
+}
+
+// secure makes a connection with TLS. One for HTTP/2 is a *tls.Conn, because the engine wants to see that.
+func (d *dialer) secure(ctx context.Context, network, address string) (net.Conn, error) {
+	if d.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, d.timeout)
+		defer cancel()
+	}
+	raw, err := d.dial(ctx, network, address)
+	if err != nil {
+		return nil, &dialError{"connect", address, err}
+	}
+	config := d.tls
+	if config.ServerName == "" {
+		host, _, err := net.SplitHostPort(address)
+		if err != nil {
+			host = address
+		}
+		config = config.Clone()
+		config.ServerName = host
+	}
+	c := tls.Client(raw, config)
+	if err := c.HandshakeContext(ctx); err != nil {
+		_ = raw.Close()
+		if strings.Contains(err.Error(), "no application protocol") {
+			return nil, &dialError{"protocol", address, err}
+		}
+		return nil, &dialError{"tls", address, err}
+	}
+	if !d.http2 {
+		return &conn{Conn: c}, nil
+	}
+	if got := c.ConnectionState().NegotiatedProtocol; got != "h2" {
+		_ = c.Close()
+		return nil, &dialError{"protocol", address, fmt.Errorf("the instance does not offer HTTP/2 over TLS (ALPN %q)", got)}
+	}
+	return c, nil
+}
+
+// A conn counts the bytes that may have left over it, so that it is known whether an instance can have seen anything of
+// a request.
+type conn struct {
+	net.Conn
+	sent atomic.Uint64
+}
+
+// Write counts before it writes, and takes it back if nothing went out.
+func (c *conn) Write(p []byte) (int, error) {
+	c.sent.Add(uint64(len(p)))
+	n, err := c.Conn.Write(p)
+	if n == 0 && err != nil {
+		c.sent.Add(-uint64(len(p)))
+	}
+	return n, err
+}
+
+// CloseWrite tells the instance that nothing more will come, where the connection can say so.
+func (c *conn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}

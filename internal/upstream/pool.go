@@ -1,0 +1,70 @@
+package upstream
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/asynched/api-gateway/config"
+)
+
+// Bounds of a pool.
+const (
+	idlePerInstance = 256
+	idleInAll       = 16384
+	idleTime        = 60 * time.Second
+	continueWait    = time.Second // for 100 (Continue) before the body is sent without it
+	maxResponseHead = 256 << 10
+	streamWindow    = 1 << 20 // what an HTTP/2 instance may send ahead of a slow client
+	pingAfter       = 15 * time.Second
+	pingTimeout     = 10 * time.Second
+)
+
+// A pool keeps connections to instances, by address. It is what the standard library makes of it, as far as this package
+// can tell from outside: send.go holds all that depends on how its errors look.
+type pool struct{ *http.Transport }
+
+// newPool makes a pool for the protocol, connect timeout and TLS of the configuration. It never goes through a proxy of
+// the environment.
+func newPool(c *config.Service, files tlsFiles, dial func(context.Context, string, string) (net.Conn, error)) (*pool, error) {
+	secrets, err := files.config(c)
+	if err != nil {
+		return nil, err
+	}
+	if dial == nil {
+		dial = (&net.Dialer{}).DialContext
+	}
+	d := &dialer{dial: dial, timeout: time.Duration(c.Timeouts.Connect), tls: secrets, http2: c.HTTP2()}
+	var protocols http.Protocols
+	protocols.SetHTTP1(!c.HTTP2())
+	protocols.SetHTTP2(c.HTTP2() && c.Secure())
+	protocols.SetUnencryptedHTTP2(c.HTTP2() && !c.Secure())
+	return &pool{&http.Transport{
+		Protocols:              &protocols,
+		HTTP2:                  &http.HTTP2Config{MaxReceiveBufferPerStream: streamWindow, SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
+		DialContext:            d.plain,
+		DialTLSContext:         d.secure,
+		DisableCompression:     true,
+		MaxIdleConnsPerHost:    idlePerInstance,
+		MaxIdleConns:           idleInAll,
+		IdleConnTimeout:        idleTime,
+		ExpectContinueTimeout:  continueWait,
+		MaxResponseHeaderBytes: maxResponseHead,
+	}}, nil
+}
+
+// Close closes the connections that are idle, after the last service that used the pool.
+func (p *pool) Close() error {
+	p.CloseIdleConnections()
+	return nil
+}
+
+// poolKey returns a hash of all that a pool depends on.
+func poolKey(c *config.Service, files tlsFiles) string {
+	if !c.Secure() {
+		return digest(fmt.Sprint("plain", c.HTTP2(), c.Timeouts.Connect))
+	}
+	return digest(fmt.Sprint("tls", c.HTTP2(), c.Timeouts.Connect, c.TLS.Insecure), c.TLS.ServerName, files.digest())
+}

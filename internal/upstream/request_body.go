@@ -1,0 +1,70 @@
+package upstream
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"sync/atomic"
+)
+
+// A requestBody hands the client's body to the engine and keeps track: whether any of it has been taken, when it last
+// went on, and how it failed. It is read by one goroutine at a time, which may outlive the attempt: once it is cut it only
+// returns an error.
+type requestBody struct {
+	from     io.ReadCloser // nil if the request has no body
+	clock    *Group
+	state    atomic.Int32
+	waiting  atomic.Bool  // for the client, right now
+	progress atomic.Int64 // when the last read ended, on the group's clock
+	failure  atomic.Pointer[error]
+}
+
+// The states of a requestBody.
+const (
+	bodyUntouched = iota
+	bodyTaken
+	bodyCut
+)
+
+var errCut = errors.New("the attempt is over")
+
+// Read reads on from the client.
+func (b *requestBody) Read(p []byte) (int, error) {
+	if b.state.Load() != bodyTaken && !b.state.CompareAndSwap(bodyUntouched, bodyTaken) {
+		return 0, errCut
+	}
+	b.waiting.Store(true)
+	n, err := b.from.Read(p)
+	b.progress.Store(int64(b.clock.now()))
+	b.waiting.Store(false)
+	if err != nil && err != io.EOF {
+		b.failure.CompareAndSwap(nil, &err)
+	}
+	return n, err
+}
+
+// Close does nothing: another attempt may want the body, and whoever took it in closes it.
+func (b *requestBody) Close() error { return nil }
+
+// cut keeps whoever may still hold the body from reading on. It reports whether nothing of it has been taken, so that
+// another attempt can have it.
+func (b *requestBody) cut() bool {
+	if b.from == nil || b.from == http.NoBody {
+		b.state.Store(bodyCut)
+		return true
+	}
+	return b.state.Swap(bodyCut) == bodyUntouched
+}
+
+// err returns how reading from the client failed, or nil.
+func (b *requestBody) err() error {
+	if e := b.failure.Load(); e != nil {
+		return *e
+	}
+	return nil
+}
+
+// untouched tells whether nothing of the body has been taken from the client.
+func (b *requestBody) untouched() bool {
+	return b.from == nil || b.from == http.NoBody || b.state.Load() == bodyUntouched
+}

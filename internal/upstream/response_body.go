@@ -1,0 +1,90 @@
+package upstream
+
+import (
+	"errors"
+	"io"
+	"sync/atomic"
+
+	"github.com/asynched/api-gateway/exchange"
+)
+
+// A responseBody is the body of an answer on its way to the client. Its errors are exchange errors. It ends the attempt
+// when it is read to its end or closed.
+type responseBody struct {
+	from    io.ReadCloser
+	attempt *attempt
+	since   atomic.Int64 // when the read that is going on began, on the group's clock; 0 is none
+}
+
+// Read reads on from the instance.
+func (b *responseBody) Read(p []byte) (int, error) {
+	a := b.attempt
+	if a.timeouts.idle > 0 {
+		b.since.Store(int64(a.service.group.now()))
+	}
+	n, err := b.from.Read(p)
+	b.since.Store(0)
+	switch {
+	case err == nil:
+	case err == io.EOF:
+		a.report(false)
+		a.finish()
+	case a.finished.Load(): // closed before
+	default:
+		err = a.broken(err)
+	}
+	return n, err
+}
+
+// Close ends the attempt. Of an answer that was not read to its end the rest is not read.
+func (b *responseBody) Close() error {
+	err := b.from.Close()
+	b.attempt.report(false)
+	b.attempt.finish()
+	b.attempt.cancel(nil)
+	b.attempt.out.cut()
+	return err
+}
+
+// broken returns the error for an answer that broke off, and ends the attempt.
+func (a *attempt) broken(err error) error {
+	f := a.classify(err)
+	switch f.err.Reason {
+	case exchange.UpstreamTimeout:
+		f.err.Detail = "the instance fell silent within its answer"
+	case exchange.UpstreamReset:
+		f.err.Detail = "the instance broke off within its answer"
+	}
+	if f.fault {
+		a.report(true)
+		if m := a.instance.state.metrics; m != nil {
+			m.Failure(string(f.err.Reason))
+		}
+	}
+	a.failed = true // nothing more is said of it when it is closed
+	a.finish()
+	return f.err
+}
+
+// A tunnel is the body of a 101: bytes both ways, nobody's timeouts.
+type tunnel struct {
+	io.ReadWriteCloser
+	attempt *attempt
+}
+
+// CloseWrite tells the instance that nothing more will come.
+func (t *tunnel) CloseWrite() error {
+	if half, ok := t.ReadWriteCloser.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
+
+// Close ends the tunnel and the attempt.
+func (t *tunnel) Close() error {
+	err := t.ReadWriteCloser.Close()
+	t.attempt.report(false)
+	t.attempt.finish()
+	t.attempt.cancel(nil)
+	return err
+}

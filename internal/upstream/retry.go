@@ -1,0 +1,119 @@
+package upstream
+
+import (
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/asynched/api-gateway/exchange"
+)
+
+// Bounds of retries.
+const (
+	maxRetryAfter = time.Second // what an instance may ask for and still be asked again within the same exchange
+	discardBytes  = 16 << 10    // of an answer that is not wanted, so that its connection can be used again
+	discardTime   = 20 * time.Millisecond
+)
+
+// again tells whether the attempt is worth another one, and how long to wait before. The n-th attempt has failed with f,
+// or if f is nil, has brought an answer that may not be the last word.
+func (a *attempt) again(n int, resp *http.Response, f *failure) (wait time.Duration, again bool) {
+	r := &a.service.settings.retries
+	cause, why := a.worth(n, resp, f)
+	if why == "" {
+		wait = backoff(r.backoff, n, a.service.settings.rand())
+		if f == nil {
+			after := retryAfter(resp.Header.Get("Retry-After"))
+			wait = max(wait, after)
+			if after > maxRetryAfter {
+				why = "the instance asks for a longer wait"
+			}
+		}
+		at := a.service.group.now()
+		switch {
+		case why != "":
+		case a.deadline > 0 && at+wait >= a.deadline:
+			why = "no time is left"
+		case !a.service.budget.retry(at, r.budget):
+			why = "the budget of retries is spent"
+		case f == nil && !a.out.cut():
+			why = "a part of the body has been taken from the client"
+		}
+	}
+	if cause == "" {
+		return 0, false
+	}
+	if why != "" {
+		a.x.Note(exchange.StageAttempt, a.instance.ID, "no retry", why)
+		return 0, false
+	}
+	if m := a.service.metrics; m != nil {
+		m.Retry(cause)
+	}
+	if a.x.Explaining() {
+		a.x.Note(exchange.StageAttempt, a.instance.ID, "retry", cause+", after "+wait.Round(time.Millisecond).String())
+	}
+	return wait, true
+}
+
+// worth returns what makes another attempt worth while, or "", and what forbids it nevertheless, or "".
+func (a *attempt) worth(n int, resp *http.Response, f *failure) (cause, why string) {
+	r := &a.service.settings.retries
+	sent, whole := true, a.out.untouched()
+	if f == nil {
+		cause = strconv.Itoa(resp.StatusCode)
+	} else {
+		sent, whole = f.sent, f.whole
+		if f.cause == causeConnect && r.connect || f.cause == causeReset && r.reset {
+			cause = string(f.cause)
+		}
+	}
+	switch {
+	case cause == "":
+		return "", "not a cause for a retry"
+	case n >= r.attempts:
+		return cause, "no attempts are left"
+	case sent && !safe(a.x.Request.Method):
+		return cause, "the method is not safe and the instance may have seen the request"
+	case !whole:
+		return cause, "a part of the body has been taken from the client"
+	}
+	return cause, ""
+}
+
+// backoff returns the wait before the attempt after the n-th: the mean doubles each time, and it is spread from half to
+// one and a half, so that those who failed together do not come back together.
+func backoff(mean time.Duration, n int, random uint64) time.Duration {
+	mean <<= min(n-1, 10)
+	return mean/2 + time.Duration(float64(mean)*float64(random>>11)/(1<<53))
+}
+
+// retryAfter returns how long an instance asks to be left alone; what it does not say clearly is 0.
+func retryAfter(text string) time.Duration {
+	if text == "" {
+		return 0
+	}
+	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return max(time.Until(at), 0)
+	}
+	return 0
+}
+
+// discard ends the attempt without its answer, and returns the error for it, should there be no better answer.
+func (a *attempt) discard(resp *http.Response) *exchange.Error {
+	if resp.ContentLength >= 0 && resp.ContentLength <= discardBytes {
+		timer := time.AfterFunc(discardTime, func() { a.cancel(errExpired) })
+		_, _ = io.CopyN(io.Discard, resp.Body, discardBytes) // if it does not work out, the connection is closed
+		timer.Stop()
+	}
+	_ = resp.Body.Close()
+	a.report(false)
+	a.finish()
+	a.cancel(nil)
+	return a.fault(exchange.UpstreamReset, "no instance gave an answer that could be passed on",
+		&protocolError{"it answered " + resp.Status}).err
+}

@@ -1,0 +1,87 @@
+package upstream
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/asynched/api-gateway/exchange"
+)
+
+// send carries an exchange through as many attempts as it takes and is allowed.
+func (r *route) send(x *exchange.Exchange) (*http.Response, *exchange.Error) {
+	s := r.service
+	if x.Upgrade != "" && s.settings.http2 {
+		return nil, exchange.Errorf(exchange.UpgradeNotSupported, "the service speaks HTTP/2, which cannot switch to %s", x.Upgrade)
+	}
+	if x.Rehearsal {
+		return r.rehearse(x)
+	}
+	began := s.group.now()
+	s.budget.request(began)
+	prepare(x, s.settings.http2)
+	var tried []*Instance
+	var last *exchange.Error
+	for n := 1; ; n++ {
+		i, nobody := s.pick(x, tried)
+		if nobody != nil {
+			if last != nil {
+				return nil, last
+			}
+			return nil, nobody
+		}
+		a := r.begin(x, i, began)
+		resp, f := a.roundTrip()
+		if f == nil && !s.settings.retries.status(resp.StatusCode) {
+			return a.deliver(resp), nil
+		}
+		wait, again := a.again(n, resp, f)
+		switch {
+		case again:
+		case f != nil:
+			return nil, f.err
+		default:
+			return a.deliver(resp), nil
+		}
+		if f != nil {
+			last = f.err
+		} else {
+			last = a.discard(resp)
+		}
+		if err := pause(x, wait); err != nil {
+			return nil, err
+		}
+		tried = append(tried, i)
+	}
+}
+
+// prepare makes the header fields of the request what they are to be on the way to an instance. They are the same for
+// all attempts.
+func prepare(x *exchange.Exchange, http2 bool) {
+	h := x.Request.Header
+	if _, ok := h["User-Agent"]; !ok {
+		h["User-Agent"] = nil // or the engine would write its own
+	}
+	switch {
+	case x.Upgrade != "":
+		h["Connection"], h["Upgrade"] = []string{"Upgrade"}, []string{x.Upgrade}
+	case !http2 && len(h["Te"]) > 0:
+		h["Connection"] = []string{"TE"} // RFC 9110, 10.1.4
+	}
+}
+
+// pause waits before another attempt, unless the client goes.
+func pause(x *exchange.Exchange, wait time.Duration) *exchange.Error {
+	ctx := x.Request.Context()
+	if wait > 0 {
+		t := time.NewTimer(wait)
+		defer t.Stop()
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+		}
+	}
+	if ctx.Err() != nil {
+		return clientGone(ctx)
+	}
+	return nil
+}

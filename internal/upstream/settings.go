@@ -1,0 +1,176 @@
+package upstream
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/asynched/api-gateway/config"
+	"github.com/asynched/api-gateway/internal/lease"
+	"github.com/asynched/api-gateway/internal/metric"
+)
+
+// Env is what services are built with.
+type Env struct {
+	// Leases lends connection pools, settings and services over snapshots. Required.
+	Leases *lease.Borrower
+	// Metrics counts attempts, retries and ejections; nil counts nothing.
+	Metrics *metric.Set
+	// Dial makes connections; nil is the system's.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Rand returns 64 random bits and may be called by many goroutines at once; nil is the runtime's generator.
+	Rand func() uint64
+	// Engine sends requests instead of a pool of connections; for tests and measurements.
+	Engine http.RoundTripper
+}
+
+// Settings are what the configuration of a service says about sending to it, compiled. They are immutable and shared by
+// all services that are configured alike, and by those over the next snapshots.
+type Settings struct {
+	scheme   string
+	http2    bool
+	grpc     bool
+	balance  balance
+	ejection Ejection
+	timeouts timeouts
+	retries  retries
+	engine   http.RoundTripper
+	rand     func() uint64
+	metrics  *metric.Set
+	key      string // the same for the same configuration and the same contents of its files
+	watches  sync.Pool
+}
+
+type balance struct {
+	policy    string
+	key       hashKey
+	sticky    *sticky
+	slowStart time.Duration
+	panics    float64
+}
+
+// timeouts towards the instances; 0 is none.
+type timeouts struct{ response, idle, request time.Duration }
+
+// Compile makes Settings of a service's configuration. Its instances and its active checks do not matter to them.
+// Errors name the key: tls.ca. The pool of connections depends on the protocol, the connect timeout and TLS alone, so
+// that services that agree on these share one.
+func Compile(c *config.Service, env Env) (*Settings, error) {
+	files, err := readTLS(c)
+	if err != nil {
+		return nil, err
+	}
+	if env.Engine != nil {
+		return compile(c, env, env.Engine, "")
+	}
+	pooled, err := lease.Borrow(env.Leases, "upstream/pool/"+poolKey(c, files), func() (*pool, error) {
+		return newPool(c, files, env.Dial)
+	})
+	if err != nil {
+		return nil, err
+	}
+	key, err := settingsKey(c, files)
+	if err != nil {
+		return nil, err
+	}
+	return lease.Borrow(env.Leases, "upstream/settings/"+key, func() (*Settings, error) {
+		return compile(c, env, pooled, key)
+	})
+}
+
+func compile(c *config.Service, env Env, engine http.RoundTripper, key string) (*Settings, error) {
+	s := &Settings{
+		scheme: "http", http2: c.HTTP2(), grpc: c.GRPC(), engine: engine, rand: env.Rand, metrics: env.Metrics, key: key,
+		balance: balance{
+			policy: c.Balance.Policy, slowStart: time.Duration(c.Balance.SlowStart), panics: c.Balance.Panic.Fraction(),
+		},
+		ejection: Ejection{
+			After: c.Health.Passive.ConsecutiveErrors, For: time.Duration(c.Health.Passive.Eject),
+			Most: c.Health.Passive.MaxEjected.Fraction(),
+		},
+		timeouts: timeouts{
+			response: time.Duration(c.Timeouts.Response), idle: time.Duration(c.Timeouts.Idle),
+			request: time.Duration(c.Timeouts.Request),
+		},
+	}
+	s.watches.New = func() any { return newWatch(s) }
+	if c.Secure() {
+		s.scheme = "https"
+	}
+	if s.grpc {
+		s.timeouts.response = 0 // the call has its own deadline
+	}
+	if s.rand == nil {
+		s.rand = rand.Uint64
+	}
+	if t := c.Balance.Sticky; t != nil {
+		s.balance.sticky = &sticky{cookie: t.Cookie, ttl: time.Duration(t.TTL)}
+	}
+	var err error
+	if s.balance.policy == "hash" {
+		if s.balance.key, err = parseHashKey(c.Balance.Hash.Key); err != nil {
+			return nil, err
+		}
+	}
+	s.retries, err = compileRetries(&c.Retries)
+	return s, err
+}
+
+// retries say when a failed request is sent again.
+type retries struct {
+	attempts       int
+	connect, reset bool
+	statuses       []int
+	budget         float64
+	backoff        time.Duration
+}
+
+func compileRetries(c *config.Retries) (retries, error) {
+	r := retries{attempts: max(c.Attempts, 1), budget: c.Budget.Fraction(), backoff: time.Duration(c.Backoff)}
+	for n, when := range c.When {
+		switch when {
+		case "connect":
+			r.connect = true
+		case "reset":
+			r.reset = true
+		default:
+			status, err := strconv.Atoi(when)
+			if err != nil || status < 400 || status > 599 {
+				return r, fmt.Errorf("retries.when[%d]: want connect, reset or a status from 400 to 599, got %q", n, when)
+			}
+			r.statuses = append(r.statuses, status)
+		}
+	}
+	return r, nil
+}
+
+func (r *retries) status(code int) bool { return slices.Contains(r.statuses, code) }
+
+// settingsKey returns a hash of all that Settings are made of.
+func settingsKey(c *config.Service, files tlsFiles) (string, error) {
+	d := *c
+	d.Instances, d.Health.Active = nil, config.ActiveHealth{}
+	text, err := json.Marshal(&d)
+	if err != nil {
+		return "", fmt.Errorf("hash the configuration: %w", err)
+	}
+	return digest(string(text), files.digest()), nil
+}
+
+// digest returns a hash of the parts.
+func digest(parts ...string) string {
+	h := sha256.New()
+	for _, p := range parts {
+		fmt.Fprintf(h, "%d:%s", len(p), p)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}

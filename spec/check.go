@@ -6,8 +6,9 @@ import (
 	"slices"
 )
 
-// A Checker is a struct with rules that tags cannot tell, such as what two fields must be to each other. Check is called
-// on a pointer to it after its fields were decoded, also when some were wrong: those hold their defaults or nothing.
+// A Checker is a struct with rules that tags cannot tell, such as what two fields must be to each other. Check is
+// called on a pointer to it after its fields were decoded, also when some were wrong: those hold their defaults or
+// nothing.
 type Checker interface {
 	Check(c *Checks)
 }

@@ -94,7 +94,7 @@ func (c *typeChecker) tags(f field, at string) {
 		return
 	}
 	value := f.typ
-	for value.Kind() == reflect.Pointer || (value.Kind() == reflect.Slice || value.Kind() == reflect.Map) && !isText(value) {
+	for holds(value) {
 		value = value.Elem()
 	}
 	for _, limit := range append([]string{f.rules.min, f.rules.max}, f.rules.enum...) {
@@ -110,4 +110,15 @@ func (c *typeChecker) tags(f field, at string) {
 			c.fail("%s: there is no check %q", at, name)
 		}
 	}
+}
+
+// holds reports whether t is a pointer, list or map, whose tags speak of what it holds.
+func holds(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Pointer:
+		return true
+	case reflect.Slice, reflect.Map:
+		return !isText(t)
+	}
+	return false
 }

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 )
@@ -33,6 +34,7 @@ type Decoder struct {
 	opts      Options
 	positions map[string]Pos
 	fields    fieldCache
+	checks    map[string]func(string) error
 	errs      Errors
 	passed    []string // paths whose error is reported elsewhere
 }
@@ -42,15 +44,17 @@ const maxErrors = 1000
 
 // Decode carries n into the struct (or map, or list) that into points to, and returns everything that is wrong, sorted
 // by place. What n does not say stays as it is, so defaults go into the struct first (see Defaults); null says nothing
-// too, and "" stands for no value: only enum and required refuse it. Lists and maps are replaced as a whole; their items start from Options.New or the defaults of their type. Fields
-// are decoded in the order of their declaration, whatever the order in n, so that New may rely on earlier ones. After
-// its fields each struct that is a Checker is asked for its own errors, also when fields were wrong.
+// too, and "" stands for no value: only enum and required refuse it. Lists and maps are replaced as a whole; their
+// items start from Options.New or the defaults of their type. Fields are decoded in the order of their declaration,
+// whatever the order in n, so that New may rely on earlier ones. After its fields each struct that is a Checker is
+// asked for its own errors, also when fields were wrong.
 //
 // The tags of a field: json:"key"; default:"text"; required:"true"; enum:"a,b"; min:"1" and max:"9" (also for
 // durations, sizes and shares); minlen, maxlen (characters); minitems, maxitems; pattern:"RE2"; check:"hostport" (see
 // CheckNames); keys:"name" (a check for the keys of a map). On a list or map the tags for values hold for each item.
 func Decode(n *Node, into any, opts Options) Errors {
-	d := &Decoder{opts: opts, positions: opts.Positions, fields: make(fieldCache)}
+	d := &Decoder{opts: opts, positions: opts.Positions, fields: make(fieldCache), checks: builtinChecks()}
+	maps.Copy(d.checks, opts.Checks)
 	if d.positions == nil {
 		d.positions = make(map[string]Pos)
 	}
@@ -219,6 +223,9 @@ func (d *Decoder) unknown(f Field, path string, fields []field) {
 	for i, known := range fields {
 		names[i] = known.name
 	}
+	if len(d.errs) > maxErrors {
+		return // a suggestion costs time
+	}
 	hint := DidYouMean(f.Key, names)
 	if hint == "" && len(names) > 0 && len(names) <= few {
 		hint = ": want " + oneOf(names)
@@ -253,12 +260,17 @@ func (d *Decoder) mapping(n *Node, path string, v reflect.Value, r *rules) {
 			d.named(f.Pos, at, r.keys, f.Key, f.Key)
 		}
 		value := f.Value
-		if t := v.Type().Elem(); value.Kind == Null && (isStruct(t) || t.Kind() == reflect.Pointer && isStruct(t.Elem())) {
+		if value.Kind == Null && isEntry(v.Type().Elem()) {
 			value = &Node{Kind: Map, Pos: f.Pos} // `orders:` alone is an entry with its defaults
 		}
 		m.SetMapIndex(reflect.ValueOf(f.Key).Convert(v.Type().Key()), d.item(value, at, v.Type().Elem(), r))
 	}
 	v.Set(m)
+}
+
+// isEntry reports whether values of type t are structs, or pointers to some.
+func isEntry(t reflect.Type) bool {
+	return isStruct(t) || t.Kind() == reflect.Pointer && isStruct(t.Elem())
 }
 
 // item returns what n says on top of a fresh value of type t.

@@ -118,7 +118,8 @@ func (e *expander) resolve(ref string) (string, error) {
 func (e *expander) variable(ref, inner string) (string, error) {
 	name, fallback, optional := strings.Cut(inner, ":-")
 	if !isVariable(name) {
-		return "", fmt.Errorf("want ${NAME}, ${NAME:-default} or ${file:/path}, got %q: $${ stands for ${ itself", shorten(ref))
+		const forms = "${NAME}, ${NAME:-default} or ${file:/path}"
+		return "", fmt.Errorf("want %s, got %q: $${ stands for ${ itself", forms, shorten(ref))
 	}
 	if e.lookup == nil {
 		return "", fmt.Errorf("variables such as %s are not allowed here", ref)

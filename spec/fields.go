@@ -38,8 +38,8 @@ type rules struct {
 // fieldCache remembers the fields of struct types for one run.
 type fieldCache map[reflect.Type][]field
 
-// of returns the fields of the struct type t. Wrong tags are a mistake in the program and make it panic; CheckType finds
-// them in a test.
+// of returns the fields of the struct type t. Wrong tags are a mistake in the program and make it panic; CheckType
+// finds them in a test.
 func (c fieldCache) of(t reflect.Type) []field {
 	fields, ok := c[t]
 	if !ok {

@@ -28,11 +28,6 @@ import (
 //	url          an absolute http or https URL
 func CheckNames() []string { return slices.Sorted(maps.Keys(builtinChecks())) }
 
-func builtinCheck(name string) (func(string) error, bool) {
-	check, ok := builtinChecks()[name]
-	return check, ok
-}
-
 func builtinChecks() map[string]func(string) error {
 	return map[string]func(string) error{
 		"cidr":         checkCIDR,

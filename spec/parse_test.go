@@ -13,13 +13,22 @@ import (
 
 func TestParseYAML(t *testing.T) {
 	tests := map[string]struct{ text, want string }{
-		"scalars":       {"[x, yes, TRUE, 1, 0x1F, 1_000, 1e3, 2.50, ~, null, '5', 2020-01-01, 60:30]", `["x","yes",true,1,31,1000,1000.0,2.5,null,null,"5","2020-01-01","60:30"]`},
-		"not in JSON":   {"[.inf, .nan, 99999999999999999999, 18446744073709551615]", `[".inf",".nan",1e+20,18446744073709551615]`},
-		"order":         {"b: 1\na: {d: 2, c: 3}", `{"b":1,"a":{"d":2,"c":3}}`},
-		"alias":         {"a: &x [1, &y z]\nb: *x\nc: *y", `{"a":[1,"z"],"b":[1,"z"],"c":"z"}`},
-		"alias as key":  {"&k a: 1\nb: {*k : 2}", `{"a":1,"b":{"a":2}}`},
-		"merge":         {"a: &a {x: 1, y: 1}\nb: {y: 2, <<: *a, z: 3}", `{"a":{"x":1,"y":1},"b":{"y":2,"z":3,"x":1}}`},
-		"merge list":    {"a: &a {x: 1}\nb: &b {x: 2, y: 2}\nc: {<<: [*a, *b]}", `{"a":{"x":1},"b":{"x":2,"y":2},"c":{"x":1,"y":2}}`},
+		"scalars": {
+			"[x, yes, TRUE, 1, 0x1F, 1_000, 1e3, 2.50, ~, null, '5', 2020-01-01, 60:30]",
+			`["x","yes",true,1,31,1000,1000.0,2.5,null,null,"5","2020-01-01","60:30"]`,
+		},
+		"not in JSON": {
+			"[.inf, .nan, 99999999999999999999, 18446744073709551615]",
+			`[".inf",".nan",1e+20,18446744073709551615]`,
+		},
+		"order":        {"b: 1\na: {d: 2, c: 3}", `{"b":1,"a":{"d":2,"c":3}}`},
+		"alias":        {"a: &x [1, &y z]\nb: *x\nc: *y", `{"a":[1,"z"],"b":[1,"z"],"c":"z"}`},
+		"alias as key": {"&k a: 1\nb: {*k : 2}", `{"a":1,"b":{"a":2}}`},
+		"merge":        {"a: &a {x: 1, y: 1}\nb: {y: 2, <<: *a, z: 3}", `{"a":{"x":1,"y":1},"b":{"y":2,"z":3,"x":1}}`},
+		"merge list": {
+			"a: &a {x: 1}\nb: &b {x: 2, y: 2}\nc: {<<: [*a, *b]}",
+			`{"a":{"x":1},"b":{"x":2,"y":2},"c":{"x":1,"y":2}}`,
+		},
 		"quoted merge":  {"a: {'<<': 1}", `{"a":{"\u003c\u003c":1}}`},
 		"tags":          {"a: !!str 5\nb: !!int '7'", `{"a":"5","b":7}`},
 		"BOM":           {"\ufeffa: 1", `{"a":1}`},
@@ -45,13 +54,16 @@ func TestParseYAML(t *testing.T) {
 
 func TestParseYAMLErrors(t *testing.T) {
 	tests := map[string]struct{ text, want string }{
-		"empty":          {"", `f:1:1: the file is empty`},
-		"comment":        {"# nothing\n", `f:1:1: the file is empty`},
-		"null":           {"---\n", `f:1:1: the file is empty`},
-		"two documents":  {"a: 1\n---\nb: 2", `f:2:1: a second document begins here: a file holds one`},
-		"second broken":  {"a: 1\n---\nb: ]", `f:3:4: while parsing a block node: did not find expected node content`},
-		"twice":          {"a: 1\nb: {c: 1, d: 2, c: 3}", `f:2:17: b.c: the key "c" is already set at f:2:5`},
-		"twice each":     {"a: 1\na: 2\nb: {c: 1, c: 1}", "f:2:1: a: the key \"a\" is already set at f:1:1\nf:3:11: b.c: the key \"c\" is already set at f:3:5"},
+		"empty":         {"", `f:1:1: the file is empty`},
+		"comment":       {"# nothing\n", `f:1:1: the file is empty`},
+		"null":          {"---\n", `f:1:1: the file is empty`},
+		"two documents": {"a: 1\n---\nb: 2", `f:2:1: a second document begins here: a file holds one`},
+		"second broken": {"a: 1\n---\nb: ]", `f:3:4: while parsing a block node: did not find expected node content`},
+		"twice":         {"a: 1\nb: {c: 1, d: 2, c: 3}", `f:2:17: b.c: the key "c" is already set at f:2:5`},
+		"twice each": {
+			"a: 1\na: 2\nb: {c: 1, c: 1}",
+			"f:2:1: a: the key \"a\" is already set at f:1:1\nf:3:11: b.c: the key \"c\" is already set at f:3:5",
+		},
 		"key":            {"a:\n  ? [x]\n  : y", `f:2:5: a: a key must be plain text`},
 		"null key":       {"a: {~: 1}", `f:1:5: a: a key must be plain text`},
 		"tag":            {"a: [1, !secret x]", `f:1:8: a[1]: unknown tag !secret`},
@@ -59,15 +71,28 @@ func TestParseYAMLErrors(t *testing.T) {
 		"unknown anchor": {"a: *x", `f:1:4: unknown anchor 'x' referenced`},
 		"in itself":      {"- &a [*a]", `f:1:7: [0][0][0]: the anchor "a" contains itself`},
 		"merge":          {"a: &a 5\nb: {<<: *a}", `f:2:9: b: << wants a map or a list of maps, got a number`},
-		"open list":      {"a: [1\nb: 2", `f:2:2: while parsing a flow sequence: did not find expected ',' or ']' (it began in line 1)`},
-		"colon":          {"a: b: c", `f:1:5: mapping values are not allowed in this context`},
-		"tab":            {"\ta: 1", `f:1:1: while scanning for the next token: found character that cannot start any token`},
-		"quote":          {"é: 'x", `f:1:6: while scanning a quoted scalar: found unexpected end of stream`},
-		"reference":      {"{a: ${X}}", `f:1:6: while parsing a flow mapping: did not find expected ',' or '}': inside { } and [ ] a reference ${...} must be in quotes`},
-		"not UTF-8":      {"a: 1\né: \xff", `f:2:4: the byte 0xff is not UTF-8`},
-		"UTF-16":         {"\xff\xfea\x00", `f:1:1: the byte 0xff is not UTF-8`},
-		"control":        {"a: 1\nb: \x01", `f:2:4: the control character U+0001 is not allowed`},
-		"deep":           {strings.Repeat("[", 102) + strings.Repeat("]", 102), `f:1:102: ` + strings.Repeat("[0]", 101) + `: nested deeper than 100`},
+		"open list": {
+			"a: [1\nb: 2",
+			`f:2:2: while parsing a flow sequence: did not find expected ',' or ']' (it began in line 1)`,
+		},
+		"colon": {"a: b: c", `f:1:5: mapping values are not allowed in this context`},
+		"tab": {
+			"\ta: 1",
+			`f:1:1: while scanning for the next token: found character that cannot start any token`,
+		},
+		"quote": {"é: 'x", `f:1:6: while scanning a quoted scalar: found unexpected end of stream`},
+		"reference": {
+			"{a: ${X}}",
+			`f:1:6: while parsing a flow mapping: did not find expected ',' or '}': ` +
+				`inside { } and [ ] a reference ${...} must be in quotes`,
+		},
+		"not UTF-8": {"a: 1\né: \xff", `f:2:4: the byte 0xff is not UTF-8`},
+		"UTF-16":    {"\xff\xfea\x00", `f:1:1: the byte 0xff is not UTF-8`},
+		"control":   {"a: 1\nb: \x01", `f:2:4: the control character U+0001 is not allowed`},
+		"deep": {
+			strings.Repeat("[", 102) + strings.Repeat("]", 102),
+			`f:1:102: ` + strings.Repeat("[0]", 101) + `: nested deeper than 100`,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -123,7 +148,10 @@ func TestParseJSONErrors(t *testing.T) {
 		"twice":     {`{"a": {"b": 1, "b": 2}}`, `f:1:16: a.b: the key "b" is already set at f:1:8`},
 		"escaped":   {`{"a": 1, "\u0061": 2}`, `f:1:10: a: the key "a" is already set at f:1:2`},
 		"not UTF-8": {"{\"a\": \"\xff\"}", `f:1:8: the byte 0xff is not UTF-8`},
-		"deep":      {strings.Repeat("[", 102) + strings.Repeat("]", 102), `f:1:101: ` + strings.Repeat("[0]", 100) + `: nested deeper than 100`},
+		"deep": {
+			strings.Repeat("[", 102) + strings.Repeat("]", 102),
+			`f:1:101: ` + strings.Repeat("[0]", 100) + `: nested deeper than 100`,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -152,14 +180,23 @@ func TestExpand(t *testing.T) {
 		"dollar before":  {"$$${HOST}", "$${HOST}"},
 		"not again":      {"${NONE:-$${HOST}", "$${HOST"},
 		"unset":          {"${NONE}", "!the variable NONE is not set: ${NONE:-default} makes it optional"},
-		"syntax":         {"${A B}", "!want ${NAME}, ${NAME:-default} or ${file:/path}, got \"${A B}\": $${ stands for ${ itself"},
-		"no name":        {"${}", "!want ${NAME}, ${NAME:-default} or ${file:/path}, got \"${}\": $${ stands for ${ itself"},
-		"number":         {"${1}", "!want ${NAME}, ${NAME:-default} or ${file:/path}, got \"${1}\": $${ stands for ${ itself"},
-		"open":           {"x${HOST", "!the reference \"${HOST\" is not closed: $${ stands for ${ itself"},
-		"no file":        {"${file:/none}", "!file /none: file does not exist"},
-		"no path":        {"${file:}", "!want a path in ${file:/path}"},
-		"big file":       {"${file:/big}", "!file /big: is larger than 1MiB"},
-		"binary file":    {"${file:/raw}", "!file /raw: is not UTF-8 text"},
+		"syntax": {
+			"${A B}",
+			"!want ${NAME}, ${NAME:-default} or ${file:/path}, got \"${A B}\": $${ stands for ${ itself",
+		},
+		"no name": {
+			"${}",
+			"!want ${NAME}, ${NAME:-default} or ${file:/path}, got \"${}\": $${ stands for ${ itself",
+		},
+		"number": {
+			"${1}",
+			"!want ${NAME}, ${NAME:-default} or ${file:/path}, got \"${1}\": $${ stands for ${ itself",
+		},
+		"open":        {"x${HOST", "!the reference \"${HOST\" is not closed: $${ stands for ${ itself"},
+		"no file":     {"${file:/none}", "!file /none: file does not exist"},
+		"no path":     {"${file:}", "!want a path in ${file:/path}"},
+		"big file":    {"${file:/big}", "!file /big: is larger than 1MiB"},
+		"binary file": {"${file:/raw}", "!file /raw: is not UTF-8 text"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -223,7 +260,8 @@ f:10:7: cidr: it has bits beyond its length: did you mean "10.0.0.0/8"?, got wha
 func TestExpandNotAllowed(t *testing.T) {
 	n, _ := spec.ParseJSON("f", []byte(`["${A}", "${file:/x}"]`))
 	errs := spec.Expand(n, nil, nil)
-	want := "f:1:2: [0]: variables such as ${A} are not allowed here\nf:1:10: [1]: files such as ${file:/x} are not allowed here"
+	want := "f:1:2: [0]: variables such as ${A} are not allowed here\n" +
+		"f:1:10: [1]: files such as ${file:/x} are not allowed here"
 	if errs.Error() != want {
 		t.Errorf("got %s", errs)
 	}

@@ -123,10 +123,7 @@ func (d *Decoder) named(at Pos, path, name, s, shown string) {
 }
 
 func (d *Decoder) checkNamed(name, s string) error {
-	check, ok := d.opts.Checks[name]
-	if !ok {
-		check, ok = builtinCheck(name)
-	}
+	check, ok := d.checks[name]
 	if !ok {
 		panic(fmt.Errorf("spec: there is no check %q", name))
 	}

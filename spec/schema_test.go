@@ -35,9 +35,11 @@ func shopOptions() spec.SchemaOptions {
 	return spec.SchemaOptions{
 		Title: "Shop", ID: "https://example.com/shop.json", Values: []any{[]string{"cache", "cors"}},
 		Docs: map[string]string{
-			"shop": "A shop is all there is.", "shop.Version": "Version of the format.", "shop.Services": "Services by\ntheir name.",
-			"service": "A service is somebody who | answers.\n\nOr nobody.", "service.Policy": "Policy says who is next.",
-			"named.Name": "Name for people.", "timeouts.Connect": "Connect is how long a connection may take.",
+			"shop": "A shop is all there is.", "shop.Version": "Version of the format.",
+			"shop.Services":  "Services by\ntheir name.",
+			"service":        "A service is somebody who | answers.\n\nOr nobody.",
+			"service.Policy": "Policy says who is next.",
+			"named.Name":     "Name for people.", "timeouts.Connect": "Connect is how long a connection may take.",
 		},
 	}
 }
@@ -71,14 +73,19 @@ func TestSchemaAgreesWithDecode(t *testing.T) {
 		text string
 		good bool
 	}{
-		"least":           {"version: 1", true},
-		"full":            {"{version: 1, services: {a: {name: x, address: 'x:1', policy: random, weight: 2, timeouts: {connect: 1s, offset: 0}, statuses: ['500'], metadata: {a: b}, keep_alive: false, tls: {cert: c}, port: 1, share: 5%, limit: 2048}}, sample: 0.5, token: longenough, trusted: ['::1', 10.0.0.0/8], until: 2027-01-01T00:00:00Z}", true},
-		"filters":         {"{version: 1, services: {a: {address: 'x:1'}}, routes: {r: {service: a, filters: [{cache: {header: X}}, {cors: {ttl: 5/m}}]}}}", true},
-		"empty string":    {"{version: 1, services: {a: {address: 'x:1', name: ''}}, token: ''}", true},
-		"no version":      {"sample: 1", false},
-		"other version":   {"version: 2", false},
-		"unknown key":     {"{version: 1, bogus: 1}", false},
-		"unknown filter":  {"{version: 1, services: {a: {address: 'x:1'}}, routes: {r: {service: a, filters: [{bogus: {}}]}}}", false},
+		"least": {"version: 1", true},
+		"full": {`{version: 1, services: {a: {name: x, address: 'x:1', policy: random, weight: 2,
+			timeouts: {connect: 1s, offset: 0}, statuses: ['500'], metadata: {a: b}, keep_alive: false, tls: {cert: c},
+			port: 1, share: 5%, limit: 2048}}, sample: 0.5, token: longenough, trusted: ['::1', 10.0.0.0/8],
+			until: 2027-01-01T00:00:00Z}`, true},
+		"filters": {`{version: 1, services: {a: {address: 'x:1'}},
+			routes: {r: {service: a, filters: [{cache: {header: X}}, {cors: {ttl: 5/m}}]}}}`, true},
+		"empty string":  {"{version: 1, services: {a: {address: 'x:1', name: ''}}, token: ''}", true},
+		"no version":    {"sample: 1", false},
+		"other version": {"version: 2", false},
+		"unknown key":   {"{version: 1, bogus: 1}", false},
+		"unknown filter": {`{version: 1, services: {a: {address: 'x:1'}},
+			routes: {r: {service: a, filters: [{bogus: {}}]}}}`, false},
 		"enum":            {"{version: 1, services: {a: {address: 'x:1', policy: bogus}}}", false},
 		"minimum":         {"{version: 1, services: {a: {address: 'x:1', weight: 0}}}", false},
 		"maximum":         {"{version: 1, sample: 2}", false},
@@ -87,10 +94,11 @@ func TestSchemaAgreesWithDecode(t *testing.T) {
 		"duration":        {"{version: 1, services: {a: {address: 'x:1', timeouts: {connect: 5}}}}", false},
 		"size":            {"{version: 1, services: {a: {address: 'x:1', limit: 5 MiB}}}", false},
 		"share":           {"{version: 1, services: {a: {address: 'x:1', share: 0.5}}}", false},
-		"too many":        {"{version: 1, services: {a: {address: 'x:1', statuses: ['500', '501', '502', '503']}}}", false},
-		"pattern":         {"{version: 1, services: {a: {address: 'x:1', name: A}}}", false},
-		"key":             {"{version: 1, services: {'a b': {address: 'x:1'}}}", false},
-		"time":            {"{version: 1, until: soon}", false},
+		"too many": {`{version: 1, services: {a: {address: 'x:1',
+			statuses: ['500', '501', '502', '503']}}}`, false},
+		"pattern": {"{version: 1, services: {a: {address: 'x:1', name: A}}}", false},
+		"key":     {"{version: 1, services: {'a b': {address: 'x:1'}}}", false},
+		"time":    {"{version: 1, until: soon}", false},
 	}
 	for _, references := range []bool{false, true} {
 		opts := shopOptions()
@@ -122,8 +130,8 @@ func TestSchemaAgreesWithDecode(t *testing.T) {
 
 func TestSchemaTakesReferences(t *testing.T) {
 	const text = `{"version": "${V}", "sample": "${S:-1}", "token": "${file:/t}", "until": "${U}", "trusted": ["${T}"],
-		"services": {"a": {"address": "${HOST}:80", "policy": "${P}", "weight": "${W}", "keep_alive": "${K}", "name": "${N}",
-		"timeouts": {"connect": "${C}s"}, "limit": "${L}"}}}`
+		"services": {"a": {"address": "${HOST}:80", "policy": "${P}", "weight": "${W}", "keep_alive": "${K}",
+		"name": "${N}", "timeouts": {"connect": "${C}s"}, "limit": "${L}"}}}`
 	value, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
@@ -151,7 +159,9 @@ func TestSchemaIsDeterministic(t *testing.T) {
 }
 
 func TestSchemaBuilderForOpenAPI(t *testing.T) {
-	b := spec.NewSchemaBuilder(spec.SchemaOptions{RefPrefix: "#/components/schemas/", Docs: map[string]string{"service": "One."}})
+	b := spec.NewSchemaBuilder(spec.SchemaOptions{
+		RefPrefix: "#/components/schemas/", Docs: map[string]string{"service": "One."},
+	})
 	if ref := b.Of(reflect.TypeFor[*service]()).Ref; ref != "#/components/schemas/service" {
 		t.Errorf("got %s", ref)
 	}
@@ -228,7 +238,8 @@ spec: spec_test.wrong.Custom: spec_test.custom decodes itself but has no JSONSch
 	type broken struct {
 		Pattern string `json:"pattern" pattern:"("`
 	}
-	if err := spec.CheckType(reflect.TypeFor[broken]()); err == nil || !strings.Contains(err.Error(), "broken.Pattern: tag pattern") {
+	err = spec.CheckType(reflect.TypeFor[broken]())
+	if err == nil || !strings.Contains(err.Error(), "broken.Pattern: tag pattern") {
 		t.Errorf("got %v", err)
 	}
 }

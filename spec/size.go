@@ -23,8 +23,15 @@ type unit struct {
 // sizeUnits returns the units from the largest to the smallest; of two that both fit, the earlier one is written.
 func sizeUnits() []unit {
 	return []unit{
-		{"TiB", 1 << 40}, {"TB", 1e12}, {"GiB", 1 << 30}, {"GB", 1e9}, {"MiB", 1 << 20}, {"MB", 1e6},
-		{"KiB", 1 << 10}, {"KB", 1e3}, {"B", 1},
+		{"TiB", 1 << 40},
+		{"TB", 1e12},
+		{"GiB", 1 << 30},
+		{"GB", 1e9},
+		{"MiB", 1 << 20},
+		{"MB", 1e6},
+		{"KiB", 1 << 10},
+		{"KB", 1e3},
+		{"B", 1},
 	}
 }
 

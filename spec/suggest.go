@@ -3,7 +3,8 @@ package spec
 import "strings"
 
 // Suggest returns the one of from that word was most likely meant to be, or "" if none is near. Case and the separators
-// '-', '_' and '.' do not count; otherwise one letter in three may be wrong, at least one, and two swapped ones count as one.
+// '-', '_' and '.' do not count; otherwise one letter in three may be wrong, at least one, and two swapped ones count
+// as one.
 func Suggest(word string, from []string) string {
 	const longest = 64 // longer ones are not typing errors, and the distance costs len² to find
 	if len(word) > longest {

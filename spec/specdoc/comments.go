@@ -1,6 +1,6 @@
-// Package specdoc reads the doc comments of configuration structs from Go source and writes them into a Go file, so that
-// the program that uses them needs no source. It is for generators and tests, not for the running gateway. Its main
-// function is Comments.
+// Package specdoc reads the doc comments of configuration structs from Go source and writes them into a Go file, so
+// that the program that uses them needs no source. It is for generators and tests, not for the running gateway. Its
+// main function is Comments.
 package specdoc
 
 import (

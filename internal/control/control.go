@@ -1,0 +1,249 @@
+// Package control applies every change of configuration, whatever its source, in one place: strict decode, check, build,
+// keep, swap. It serves no traffic. Its main type is Control.
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/asynched/api-gateway/config"
+	"github.com/asynched/api-gateway/filter"
+	"github.com/asynched/api-gateway/internal/snapshot"
+	"github.com/asynched/api-gateway/internal/store"
+	"github.com/asynched/api-gateway/spec"
+)
+
+// A Prepare readies one room for a snapshot that is about to be served. It may fail, and then has changed nothing.
+// Afterwards exactly one of commit, which cannot fail, and abort is called.
+type Prepare func(ctx context.Context, next *snapshot.Snapshot) (commit, abort func(), err error)
+
+// Options are what a Control works with.
+type Options struct {
+	// Path is the configuration file or directory; "" for none.
+	Path string
+	// Environ resolves ${NAME} in files.
+	Environ config.Environ
+	// Kinds are the filters that there are.
+	Kinds *filter.Catalog
+	// Env is what snapshots are built with.
+	Env snapshot.Env
+	// Store keeps what the admin API made.
+	Store store.Store
+	// Prepares are called in their order, and committed in their order.
+	Prepares []Prepare
+	// Log names each change.
+	Log *slog.Logger
+}
+
+// A Control holds the running configuration. Changes are applied one at a time; State may be read at any time.
+type Control struct {
+	opts    Options
+	state   atomic.Pointer[State]
+	failure atomic.Pointer[Failure]
+
+	mu   sync.Mutex // one change at a time
+	file *config.Source
+	api  *spec.Node
+	kept store.Revision // of what the admin API made
+}
+
+// A State is the running configuration. It is immutable.
+type State struct {
+	// Revision counts the configurations this process has applied, from 1.
+	Revision int64
+	// Source says where the change came from: start, reload, watch, api.
+	Source string
+	// Applied is when it was.
+	Applied time.Time
+	// Document is the configuration itself, API the part of it that the admin API made (nil if none).
+	Document *config.Document
+	API      *spec.Node
+	// Files are the files it was read from.
+	Files []string
+	// Warnings are what is probably not meant.
+	Warnings spec.Errors
+	// Snapshot is what serves it.
+	Snapshot *snapshot.Snapshot
+}
+
+// A Failure is a change that was refused while another configuration was running.
+type Failure struct {
+	Source string
+	At     time.Time
+	Err    error
+}
+
+// New returns a Control that has applied nothing yet.
+func New(opts Options) *Control { return &Control{opts: opts} }
+
+// State returns the running configuration, nil before the first.
+func (c *Control) State() *State { return c.state.Load() }
+
+// Failure returns the last change that was refused, nil if the last one was applied.
+func (c *Control) Failure() *Failure { return c.failure.Load() }
+
+// Start reads the configuration and what the admin API made in earlier runs, and applies them. If the two no longer fit
+// together, the API's part is left out, kept in the store and reported: the file alone must be enough to start.
+func (c *Control) Start(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	src, errs := c.read()
+	if len(errs) > 0 {
+		return c.explainErrors(src, errs)
+	}
+	api, kept, err := load(ctx, c.opts.Store)
+	if err != nil {
+		return fmt.Errorf("read the configuration of the admin API: %w", err)
+	}
+	next := change{source: "start", file: src, api: api}
+	if _, err = c.apply(ctx, next, nil); err != nil && api != nil {
+		c.opts.Log.Error("what the admin API configured does not fit the file and is left out", "error", err)
+		failure := &Failure{"start", time.Now(), err}
+		next.api = nil
+		if _, err = c.apply(ctx, next, nil); err == nil {
+			c.failure.Store(failure)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	c.file, c.api, c.kept = src, next.api, kept
+	return nil
+}
+
+// Reload reads the files again and applies what they say now. Source says who asked: a signal, the watch, the API. The
+// error, if any, holds everything that is wrong, and the running configuration goes on.
+func (c *Control) Reload(ctx context.Context, source string) (*State, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	src, errs := c.read()
+	if len(errs) > 0 {
+		return nil, c.refused(source, c.explainErrors(src, errs))
+	}
+	state, err := c.apply(ctx, change{source: source, file: src, api: c.api}, nil)
+	if err != nil {
+		return nil, c.refused(source, err)
+	}
+	c.file = src
+	return state, nil
+}
+
+// read reads the files.
+func (c *Control) read() (*config.Source, spec.Errors) {
+	if c.opts.Path == "" {
+		return &config.Source{Tree: config.Empty()}, nil
+	}
+	return config.Read(c.opts.Path, c.opts.Environ)
+}
+
+// explainErrors adds what decoding finds to the errors of reading, so that all are told at once.
+func (c *Control) explainErrors(src *config.Source, errs spec.Errors) error {
+	if src != nil && src.Tree != nil {
+		_, more := config.Decode(src.Tree, c.opts.Kinds)
+		errs = append(errs, more...)
+		errs.Sort()
+	}
+	return errs
+}
+
+// refused notes and reports a change that was not applied.
+func (c *Control) refused(source string, err error) error {
+	c.failure.Store(&Failure{source, time.Now(), err})
+	c.opts.Env.Metrics.ConfigRefused()
+	c.opts.Log.Error("configuration refused, the running one goes on", "source", source, "error", err.Error())
+	return err
+}
+
+// A change is what is to become the configuration.
+type change struct {
+	source string
+	file   *config.Source
+	api    *spec.Node
+}
+
+// apply decodes, checks, builds, readies every room, keeps, and swaps; c.mu is held. keep, if not nil, is called when
+// nothing else can fail any more.
+func (c *Control) apply(ctx context.Context, next change, keep func() error) (*State, error) {
+	snap, state, err := c.build(next, c.opts.Env)
+	if err != nil {
+		return nil, err
+	}
+	var commits, aborts []func()
+	for _, prepare := range c.opts.Prepares {
+		var commit, abort func()
+		if commit, abort, err = prepare(ctx, snap); err != nil {
+			break
+		}
+		commits, aborts = append(commits, commit), append(aborts, abort)
+	}
+	if err == nil && keep != nil {
+		err = keep()
+	}
+	if err != nil {
+		for _, abort := range aborts {
+			abort()
+		}
+		return nil, errors.Join(err, snap.Discard())
+	}
+	for _, commit := range commits {
+		commit()
+	}
+	c.state.Store(state)
+	c.failure.Store(nil)
+	c.opts.Env.Metrics.ConfigApplied(state.Revision, state.Applied)
+	c.opts.Log.Info("configuration applied", "source", next.source, "revision", state.Revision,
+		"listeners", len(snap.Config.Listeners), "services", len(snap.Config.Services), "routes", len(snap.Config.Routes))
+	for _, w := range state.Warnings {
+		c.opts.Log.Warn("configuration", "warning", w.Error())
+	}
+	return state, nil
+}
+
+// build makes the snapshot of a change.
+func (c *Control) build(next change, env snapshot.Env) (*snapshot.Snapshot, *State, error) {
+	tree, shadowed := config.Overlay(next.file.Tree, next.api)
+	doc, errs := config.Decode(tree, c.opts.Kinds)
+	doc.Shadowed = shadowed
+	running := c.state.Load()
+	if running != nil {
+		errs = append(errs, restartNeeded(running.Document, doc)...)
+	}
+	if len(errs) > 0 {
+		return nil, nil, snapshot.AllErrors(doc, errs, env)
+	}
+	snap, errs := snapshot.Build(doc, env)
+	if len(errs) > 0 {
+		return nil, nil, errs
+	}
+	snap.Revision = 1
+	if running != nil {
+		snap.Revision = running.Revision + 1
+	}
+	return snap, &State{
+		Revision: snap.Revision, Source: next.source, Applied: time.Now(), Document: doc, API: next.api,
+		Files: next.file.Files, Warnings: snap.Warnings(), Snapshot: snap,
+	}, nil
+}
+
+// restartNeeded reports what cannot change while the gateway runs.
+func restartNeeded(running, next *config.Document) spec.Errors {
+	var errs spec.Errors
+	fixed := func(path, now, then string) {
+		if now != then {
+			errs = append(errs, &spec.Error{Pos: next.Where(path), Path: path, Msg: fmt.Sprintf("cannot change while the gateway runs (it is %q now): restart it, or leave it as it is", now)})
+		}
+	}
+	fixed("admin.address", running.Config.Admin.Address, next.Config.Admin.Address)
+	fixed("store.path", running.Config.Store.Path, next.Config.Store.Path)
+	fixed("log.level", running.Config.Log.Level, next.Config.Log.Level)
+	fixed("log.format", running.Config.Log.Format, next.Config.Log.Format)
+	if (running.Config.Admin.TLS == nil) != (next.Config.Admin.TLS == nil) {
+		fixed("admin.tls", "set", "changed")
+	}
+	return errs
+}

@@ -1,0 +1,176 @@
+package edge
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/asynched/api-gateway/exchange"
+)
+
+// buffers lends the memory through which bodies flow.
+var buffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
+
+// answer sends a response to the client, as its body arrives.
+func (v *visit) answer(resp *http.Response) {
+	defer resp.Body.Close()
+	v.status, v.source = resp.StatusCode, exchange.Upstream
+	if v.x.Instance == "" {
+		v.source = exchange.Gateway
+	}
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		v.tunnel(resp)
+		return
+	}
+	h := v.w.Header()
+	for name, values := range resp.Header {
+		h[name] = values
+	}
+	if v.x.Instance != "" {
+		via(h, resp.ProtoMajor, resp.ProtoMinor)
+	}
+	announced := announceTrailers(h, resp)
+	v.sent = true
+	v.w.WriteHeader(resp.StatusCode)
+	if err := v.copyBody(resp, announced > 0); err != nil {
+		v.cut(err)
+		return
+	}
+	sendTrailers(h, resp, announced)
+}
+
+// announceTrailers names the trailers that are known in advance, so that the client keeps a place for them.
+func announceTrailers(h http.Header, resp *http.Response) int {
+	delete(h, "Trailer")
+	if len(resp.Trailer) == 0 {
+		return 0
+	}
+	names := make([]string, 0, len(resp.Trailer))
+	for name := range resp.Trailer {
+		names = append(names, name)
+	}
+	h["Trailer"] = []string{strings.Join(names, ", ")}
+	return len(names)
+}
+
+// sendTrailers hands on the trailers. Those that came unannounced, as gRPC's do, need the engine's prefix.
+func sendTrailers(h http.Header, resp *http.Response, announced int) {
+	if len(resp.Trailer) == announced {
+		for name, values := range resp.Trailer {
+			h[name] = values
+		}
+		return
+	}
+	for name, values := range resp.Trailer {
+		h[http.TrailerPrefix+name] = values
+	}
+}
+
+// copyBody streams the body. An answer without a known length is a stream in which every part counts when it is sent:
+// it is flushed as it comes. So is one with trailers, which would otherwise get a length and lose them.
+func (v *visit) copyBody(resp *http.Response, trailers bool) error {
+	if resp.Body == http.NoBody {
+		return nil
+	}
+	stream := resp.ContentLength < 0 || trailers
+	var flusher http.Flusher
+	if stream {
+		flusher, _ = v.w.(http.Flusher)
+		if flusher != nil && (trailers || resp.Header.Get("Content-Type") == "text/event-stream" || isGRPC(resp.Header)) {
+			flusher.Flush() // the client is waiting for the head; the first part may be long in coming
+		}
+	}
+	buf := buffers.Get().(*[32 << 10]byte)
+	defer buffers.Put(buf)
+	guard := v.writeGuard()
+	for {
+		n, err := resp.Body.Read(buf[:])
+		if n > 0 {
+			guard.extend()
+			m, werr := v.w.Write(buf[:n])
+			v.out += int64(m)
+			if werr != nil {
+				return clientError{werr}
+			}
+			if flusher != nil {
+				flusher.Flush()
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// A clientError is an error of writing to the client, as against one of reading from the instance.
+type clientError struct{ error }
+
+func (e clientError) Unwrap() error { return e.error }
+
+// cut ends an answer that cannot be completed, so that nobody takes what was sent for the whole.
+func (v *visit) cut(err error) {
+	v.abort = true
+	var gone clientError
+	var known *exchange.Error
+	switch {
+	case errors.As(err, &gone), errors.Is(err, context.Canceled), v.x.Request.Context().Err() != nil:
+		v.fault = exchange.Errorf(exchange.ClientGone, "the client left within the answer").Because(err)
+	case errors.As(err, &known):
+		v.fault = known
+	default:
+		v.fault = exchange.Errorf(exchange.UpstreamReset, "the instance broke off within its answer").Because(err)
+	}
+	v.source = v.fault.Source
+}
+
+// A writeGuard bounds how long an HTTP/2 stream may wait for its client to take more. For HTTP/1.1 the connection
+// itself does.
+type writeGuard struct {
+	rc   *http.ResponseController
+	wait time.Duration
+	end  time.Time
+}
+
+func (v *visit) writeGuard() writeGuard {
+	if v.x.Request.ProtoMajor != 2 {
+		return writeGuard{}
+	}
+	return writeGuard{rc: http.NewResponseController(v.w), wait: time.Duration(v.config.Timeouts.Write)}
+}
+
+func (g *writeGuard) extend() {
+	if g.wait == 0 {
+		return
+	}
+	if now := time.Now(); g.end.Sub(now) < g.wait {
+		g.end = now.Add(g.wait + g.wait/4)
+		_ = g.rc.SetWriteDeadline(g.end) // a stream that is gone fails at the write that follows
+	}
+}
+
+// inform sends an interim response. The fields of an interim response are its own: those of the final one, which may be
+// in the map already, are put aside.
+func (v *visit) inform(status int, header http.Header) {
+	if v.sent || v.x.Request.ProtoMajor == 1 && v.x.Request.ProtoMinor == 0 {
+		return
+	}
+	h := v.w.Header()
+	kept := h.Clone()
+	clear(h)
+	for name, values := range header {
+		h[name] = values
+	}
+	dropConnectionFields(h)
+	v.w.WriteHeader(status)
+	clear(h)
+	for name, values := range kept {
+		h[name] = values
+	}
+}

@@ -1,0 +1,134 @@
+package edge
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/asynched/api-gateway/exchange"
+)
+
+// rateGrace is how long a body may take before its rate is judged.
+const rateGrace = 10 * time.Second
+
+// A body is the body of a request on its way in: it bounds its size, the silence within it, and how slow it may be.
+// Its errors are exchange errors, so that the blame stays with the client wherever they come out. It is read by one
+// goroutine at a time, which may outlive the exchange: after end it only returns an error.
+type body struct {
+	from  io.ReadCloser
+	rc    *http.ResponseController
+	limit int64 // bytes that may still come; negative is no limit
+	max   int64
+	wait  time.Duration
+	rate  int64 // least bytes a second; 0 is none
+
+	read     atomic.Int64
+	began    time.Time
+	deadline time.Time
+	ended    atomic.Bool
+	reading  atomic.Bool
+}
+
+// takeBody puts the listener's bounds around the body of the request.
+func (v *visit) takeBody() *exchange.Error {
+	r, l := v.x.Request, v.config
+	if r.Body == nil || r.Body == http.NoBody {
+		return nil
+	}
+	limit := int64(l.Limits.Body)
+	if limit == 0 || v.x.Upgrade != "" || isGRPC(r.Header) {
+		limit = -1
+	}
+	if limit >= 0 && r.ContentLength > limit {
+		return tooLarge(limit)
+	}
+	v.body = body{
+		from: r.Body, rc: http.NewResponseController(v.w), limit: limit, max: limit,
+		wait: time.Duration(l.Timeouts.Body), rate: int64(l.MinRate), began: v.x.Timings.Start,
+	}
+	if r.ProtoMajor == 1 {
+		// The engine would otherwise stop reading when the answer begins: an instance may answer while it is still
+		// being sent to.
+		if err := v.body.rc.EnableFullDuplex(); err != nil {
+			return exchange.Errorf(exchange.Internal, "the connection cannot be used both ways").Because(err)
+		}
+	}
+	r.Body = &v.body
+	return nil
+}
+
+func tooLarge(limit int64) *exchange.Error {
+	return exchange.Errorf(exchange.BodyTooLarge, "the body is larger than the %d bytes that are allowed", limit)
+}
+
+func isGRPC(h http.Header) bool {
+	ct := h["Content-Type"]
+	return len(ct) > 0 && strings.HasPrefix(ct[0], "application/grpc")
+}
+
+// Read reads on, within the bounds.
+func (b *body) Read(p []byte) (int, error) {
+	b.reading.Store(true)
+	defer b.reading.Store(false)
+	if b.ended.Load() {
+		return 0, errors.New("the exchange is over")
+	}
+	if b.wait > 0 {
+		// Moving a deadline costs more than reading the clock; a client has between wait and 1.25 wait.
+		if now := time.Now(); b.deadline.Sub(now) < b.wait {
+			b.deadline = now.Add(b.wait + b.wait/4)
+			_ = b.rc.SetReadDeadline(b.deadline) // an engine without deadlines has its own timeouts
+		}
+	}
+	n, err := b.from.Read(p)
+	total := b.read.Add(int64(n))
+	if b.limit >= 0 {
+		if b.limit -= int64(n); b.limit < 0 {
+			return 0, tooLarge(b.max)
+		}
+	}
+	switch {
+	case err == io.EOF:
+	case err != nil:
+		return n, bodyError(err)
+	case b.rate > 0:
+		if took := time.Since(b.began); took > rateGrace && total < int64(took.Seconds()*float64(b.rate)) {
+			return n, exchange.Errorf(exchange.ClientTimeout, "the body comes in at less than %d bytes a second", b.rate)
+		}
+	}
+	return n, err
+}
+
+// bodyError says what a failed read of a request's body means.
+func bodyError(err error) error {
+	var timeout net.Error
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return exchange.Errorf(exchange.ClientTimeout, "the client stopped sending the body").Because(err)
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
+		return exchange.Errorf(exchange.ClientGone, "the client closed the connection within the body").Because(err)
+	case strings.Contains(err.Error(), "chunk"), strings.Contains(err.Error(), "trailer"):
+		return exchange.Errorf(exchange.BadRequest, "the chunked body is malformed").Because(err)
+	}
+	return exchange.Errorf(exchange.ClientGone, "the body could not be read").Because(err)
+}
+
+// Close leaves the rest of the body to end: the upstream side closes a body after each attempt, and the next attempt may
+// still want it.
+func (b *body) Close() error { return nil }
+
+// end stops whoever may still be reading. The body is nobody's after the exchange.
+func (b *body) end() {
+	if b.from == nil {
+		return
+	}
+	b.ended.Store(true)
+	if b.reading.Load() {
+		_ = b.rc.SetReadDeadline(time.Unix(1, 0)) // wakes the reader; the connection cannot be used again anyway
+	}
+}

@@ -1,0 +1,103 @@
+package edge
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/asynched/api-gateway/internal/metric"
+)
+
+// A conn is one connection of a client. It keeps what is the same for all its exchanges, so that they need not find it
+// out again, and holds a client that takes no bytes to the listener's write timeout.
+type conn struct {
+	net.Conn
+	listener  *listener
+	peer      netip.AddrPort // the client, as the PROXY protocol tells it if that is spoken
+	neighbour netip.AddrPort // the other end of the connection
+	shard     uint32
+	stats     *metric.Listener
+	closed    atomic.Bool
+	fields    atomic.Pointer[peerFields]
+
+	write    time.Duration // the longest time one write may make no progress; 0 is no limit
+	deadline atomic.Int64  // when the current write deadline is over, Unix nanoseconds
+}
+
+// Write writes with a deadline. The deadline is moved only when a fifth of it is used up, so that a stream of small
+// writes does not pay for it each time; a client has between write and 1.25 write.
+func (c *conn) Write(p []byte) (int, error) {
+	if c.write > 0 {
+		now := time.Now()
+		if c.deadline.Load()-now.UnixNano() < int64(c.write) {
+			end := now.Add(c.write + c.write/4)
+			c.deadline.Store(end.UnixNano())
+			if err := c.Conn.SetWriteDeadline(end); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return c.Conn.Write(p)
+}
+
+// SetWriteDeadline notes that somebody else moved the deadline.
+func (c *conn) SetWriteDeadline(t time.Time) error {
+	c.deadline.Store(0)
+	return c.Conn.SetWriteDeadline(t)
+}
+
+// SetDeadline notes that somebody else moved the deadline.
+func (c *conn) SetDeadline(t time.Time) error {
+	c.deadline.Store(0)
+	return c.Conn.SetDeadline(t)
+}
+
+// Close closes the connection and gives its place back to the listener, once.
+func (c *conn) Close() error {
+	err := c.Conn.Close()
+	if c.closed.CompareAndSwap(false, true) {
+		c.listener.left(c)
+	}
+	return err
+}
+
+// CloseWrite tells the client that nothing more will come, where the connection can say so.
+func (c *conn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
+type connKey struct{}
+
+// withConn makes a connection known to all requests that come over it.
+func withConn(ctx context.Context, nc net.Conn) context.Context {
+	if t, ok := nc.(*tls.Conn); ok {
+		nc = t.NetConn()
+	}
+	return context.WithValue(ctx, connKey{}, nc)
+}
+
+// connOf returns the connection a request came over.
+func connOf(r *http.Request) *conn {
+	c, _ := r.Context().Value(connKey{}).(*conn)
+	return c
+}
+
+// addrPort returns an address of package net as netip has it, without the zone of 4-in-6.
+func addrPort(a net.Addr) netip.AddrPort {
+	if t, ok := a.(*net.TCPAddr); ok {
+		ap := t.AddrPort()
+		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+	}
+	ap, err := netip.ParseAddrPort(a.String())
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+}

@@ -1,0 +1,196 @@
+// Package edge accepts connections, carries each exchange through the current snapshot, answers errors, logs and counts.
+// It decides nothing about where a request goes: that is the snapshot's. Its main type is Edge.
+package edge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/asynched/api-gateway/internal/metric"
+	"github.com/asynched/api-gateway/internal/snapshot"
+)
+
+// An Edge is the data plane: its listeners, and the snapshot that they serve. It is safe for concurrent use.
+type Edge struct {
+	log       *slog.Logger
+	metrics   *metric.Set
+	unmatched *metric.Route // counts what no route was found for
+	current   atomic.Pointer[snapshot.Snapshot]
+	draining  atomic.Bool
+	tunnels   tunnels
+	shards    atomic.Uint32
+
+	mu        sync.Mutex
+	listeners map[string]*listener // by address: a listener that only changes its name keeps its connections
+	running   sync.WaitGroup       // what listeners and retiring snapshots still do
+}
+
+// New returns an edge without listeners. It serves nothing until a snapshot is prepared and committed.
+func New(log *slog.Logger, metrics *metric.Set) *Edge {
+	return &Edge{log: log, metrics: metrics, unmatched: metrics.Route("", ""), listeners: make(map[string]*listener)}
+}
+
+// enter returns the current snapshot with one exchange more on it. A snapshot that was replaced in between is left
+// again: it may have been released already.
+func (e *Edge) enter(shard uint32) *snapshot.Snapshot {
+	for {
+		s := e.current.Load()
+		s.Enter(shard)
+		if e.current.Load() == s {
+			return s
+		}
+		s.Leave(shard)
+	}
+}
+
+// Current returns the snapshot that serves now, nil before the first.
+func (e *Edge) Current() *snapshot.Snapshot { return e.current.Load() }
+
+// Addresses returns where each listener of the configuration accepts connections, by its name.
+func (e *Edge) Addresses() map[string]string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	list := make(map[string]string, len(e.listeners))
+	for _, l := range e.listeners {
+		list[l.name()] = l.socket.Addr().String()
+	}
+	return list
+}
+
+// A Prepared is a snapshot that is ready to be served: all sockets it needs are bound. Exactly one of Commit and Abort
+// must be called, and no other Prepare before that.
+type Prepared struct {
+	edge  *Edge
+	next  *snapshot.Snapshot
+	fresh []*listener
+	keep  map[string]*listener
+}
+
+// Prepare binds the sockets that the snapshot needs and the current one has not. It changes nothing that is live. The
+// errors name the listener, its place in the file, and who has the port if that can be found out.
+func (e *Edge) Prepare(next *snapshot.Snapshot) (*Prepared, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	p := &Prepared{edge: e, next: next, keep: make(map[string]*listener)}
+	var errs []error
+	for name, c := range next.Config.Listeners {
+		if l, ok := e.listeners[c.Address]; ok && l.fits(c) {
+			p.keep[c.Address] = l
+			continue
+		} else if ok {
+			errs = append(errs, fmt.Errorf("%s: listeners.%s: %s changes between TLS and plain, or to PROXY protocol: that needs a restart or another address",
+				next.Document.Where("listeners."+name), name, c.Address))
+			continue
+		}
+		l, err := e.bind(name, c)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: listeners.%s.address: %w", next.Document.Where("listeners."+name+".address"), name, err))
+			continue
+		}
+		p.fresh = append(p.fresh, l)
+	}
+	if len(errs) > 0 {
+		p.closeFresh()
+		return nil, errors.Join(errs...)
+	}
+	return p, nil
+}
+
+// Commit makes the snapshot the one that serves, and starts and stops listeners as it says. It cannot fail. Open
+// connections of a listener that is gone finish what they are doing.
+func (p *Prepared) Commit() {
+	e := p.edge
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	old := e.current.Swap(p.next)
+	for name, c := range p.next.Config.Listeners {
+		if l := p.keep[c.Address]; l != nil {
+			l.configure(name, c, p.next.TLS(name))
+		}
+	}
+	for _, l := range p.fresh {
+		l.configure(l.name(), l.terms.Load().Listener, p.next.TLS(l.name()))
+		e.listeners[l.address] = l
+		e.running.Go(l.accept)
+	}
+	for address, l := range e.listeners {
+		if p.wants(address) {
+			continue
+		}
+		delete(e.listeners, address)
+		e.running.Go(func() { l.leave(context.Background(), time.Duration(p.next.Config.DrainTimeout)) })
+	}
+	if old != nil {
+		e.running.Go(func() {
+			if err := old.Retire(); err != nil {
+				e.log.Warn("closing what an old configuration used", "error", err)
+			}
+		})
+	}
+}
+
+func (p *Prepared) wants(address string) bool {
+	for _, c := range p.next.Config.Listeners {
+		if c.Address == address {
+			return true
+		}
+	}
+	return false
+}
+
+// Abort gives back what Prepare took.
+func (p *Prepared) Abort() { p.closeFresh() }
+
+func (p *Prepared) closeFresh() {
+	for _, l := range p.fresh {
+		_ = l.socket.Close() // nobody has connected through it
+	}
+	p.fresh = nil
+}
+
+// lastWord is how long clients are told `Connection: close` with their answers before idle connections are closed, so
+// that those who are busy hear of it and none is cut off between two requests.
+const lastWord = 300 * time.Millisecond
+
+// Drain stops accepting, lets open exchanges and tunnels finish until ctx is done, and then closes what is left. It
+// returns when nothing of the edge runs any more; the error says that something had to be cut.
+func (e *Edge) Drain(ctx context.Context) error {
+	e.mu.Lock()
+	listeners := make([]*listener, 0, len(e.listeners))
+	for _, l := range e.listeners {
+		listeners = append(listeners, l)
+	}
+	e.mu.Unlock()
+	e.draining.Store(true)
+	for _, l := range listeners {
+		l.stopAccepting()
+	}
+	select {
+	case <-time.After(lastWord):
+	case <-ctx.Done():
+	}
+	errs := make([]error, len(listeners)+1)
+	var wg sync.WaitGroup
+	for i, l := range listeners {
+		wg.Go(func() { errs[i] = l.shutdown(ctx) })
+	}
+	wg.Go(func() {
+		select {
+		case <-e.tunnels.drained():
+		case <-ctx.Done():
+			errs[len(listeners)] = errors.New("upgraded connections were still open")
+		}
+	})
+	wg.Wait()
+	e.tunnels.closeAll()
+	if s := e.current.Load(); s != nil {
+		e.running.Go(func() { errs = append(errs, s.Retire()) })
+	}
+	e.running.Wait()
+	return errors.Join(errs...)
+}

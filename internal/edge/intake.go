@@ -1,0 +1,148 @@
+package edge
+
+import (
+	"net/http"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
+
+	"github.com/asynched/api-gateway/exchange"
+	"github.com/asynched/api-gateway/internal/route"
+)
+
+// admit turns the request into an exchange: it judges what decides where the request ends and where it goes, removes
+// what is only for this connection and what the client has no right to say, and adds what the gateway knows.
+func (v *visit) admit() *exchange.Error {
+	x, r := &v.x, v.x.Request
+	identify(x)
+	if err := v.target(); err != nil {
+		return err
+	}
+	if err := v.strip(r.Header); err != nil {
+		return err
+	}
+	v.forward()
+	via(r.Header, r.ProtoMajor, r.ProtoMinor)
+	return v.takeBody()
+}
+
+// target judges the host and the path.
+func (v *visit) target() *exchange.Error {
+	x, r := &v.x, v.x.Request
+	if r.Method == http.MethodConnect {
+		return exchange.Errorf(exchange.BadRequest, "CONNECT is not served here")
+	}
+	if s := r.URL.Scheme; s != "" && s != "http" && s != "https" {
+		return exchange.Errorf(exchange.BadRequest, "the scheme %q is not served here", s)
+	}
+	host, err := route.CanonicalHost(r.Host)
+	if err != nil {
+		return exchange.Errorf(exchange.BadHost, "%v", err)
+	}
+	x.Host = host
+	raw := rawPath(r)
+	if raw == "*" && r.Method == http.MethodOptions {
+		x.Path, x.RawPath = raw, raw
+		return nil
+	}
+	x.Path, x.RawPath, err = route.CanonicalPath(raw)
+	if err != nil {
+		return exchange.Errorf(exchange.BadPath, "%v", err)
+	}
+	return nil
+}
+
+// rawPath returns the path as it was sent. The parsed URL has lost which bytes were escaped.
+func rawPath(r *http.Request) string {
+	if strings.HasPrefix(r.RequestURI, "/") {
+		path, _, _ := strings.Cut(r.RequestURI, "?")
+		return path
+	}
+	if p := r.URL.EscapedPath(); p != "" {
+		return p
+	}
+	return "/"
+}
+
+// hopByHop are the fields that speak of one connection only (RFC 9110, 7.6.1), apart from those that Connection names.
+var hopByHop = [...]string{
+	"Connection", "Proxy-Connection", "Keep-Alive", "Te", "Transfer-Encoding", "Upgrade",
+	"Proxy-Authenticate", "Proxy-Authorization", "Http2-Settings",
+}
+
+// strip removes hop-by-hop fields and those that only the gateway may set, and counts the rest. It notes an upgrade
+// before it forgets it.
+func (v *visit) strip(h http.Header) *exchange.Error {
+	fields := 0
+	for name, values := range h {
+		fields += len(values)
+		if reserved(name) {
+			delete(h, name)
+		}
+	}
+	if limit := v.config.Limits.Headers; limit > 0 && fields > limit {
+		return exchange.Errorf(exchange.TooManyHeaders, "the request has %d header fields, and %d are allowed", fields, limit)
+	}
+	v.x.Upgrade = upgradeOf(v.x.Request)
+	trailers := httpguts.HeaderValuesContainsToken(h["Te"], "trailers")
+	dropConnectionFields(h)
+	if trailers {
+		h["Te"] = teTrailers
+	}
+	return nil
+}
+
+var teTrailers = []string{"trailers"}
+
+// dropConnectionFields removes what must not go further than this connection.
+func dropConnectionFields(h http.Header) {
+	for _, list := range h["Connection"] {
+		for name := range strings.SplitSeq(list, ",") {
+			// What ends a message, or says where it goes, is not the sender's to hide.
+			if name = http.CanonicalHeaderKey(strings.TrimSpace(name)); name != "" && name != "Host" && name != "Content-Length" {
+				delete(h, name)
+			}
+		}
+	}
+	for _, name := range hopByHop {
+		delete(h, name)
+	}
+}
+
+// reserved reports whether a field says who the client is. Instances take such a field for the gateway's word, so one
+// that comes from outside is dropped. Many servers read '_' as '-', so that spelling is dropped too, for the forwarding
+// fields as well.
+func reserved(name string) bool {
+	if len(name) > 0 && (name[0] == 'X' || name[0] == 'x') && len(name) > 10 && strings.EqualFold(dashed(name[:11]), "X-Consumer-") {
+		return true
+	}
+	if strings.IndexByte(name, '_') < 0 {
+		return false
+	}
+	switch http.CanonicalHeaderKey(dashed(name)) {
+	case fieldFor, fieldProto, fieldHost, fieldRealIP, fieldForwarded, "X-Forwarded-Port", "X-Forwarded-Prefix",
+		"Content-Length", "Transfer-Encoding", "Host":
+		return true
+	}
+	return false
+}
+
+func dashed(name string) string {
+	if strings.IndexByte(name, '_') < 0 {
+		return name
+	}
+	return strings.ReplaceAll(name, "_", "-")
+}
+
+// upgradeOf returns the protocol that the client asks to switch to, in lower case, or "". HTTP/2 in the clear is known
+// in advance or not at all (RFC 9113, 3.1), and an instance must never get to see a request for it.
+func upgradeOf(r *http.Request) string {
+	if r.ProtoMajor != 1 || r.ProtoMinor == 0 || !httpguts.HeaderValuesContainsToken(r.Header["Connection"], "upgrade") {
+		return ""
+	}
+	protocol := strings.ToLower(strings.TrimSpace(r.Header.Get("Upgrade")))
+	if protocol == "h2c" || !httpguts.ValidHeaderFieldName(strings.ReplaceAll(protocol, "/", "")) {
+		return ""
+	}
+	return protocol
+}

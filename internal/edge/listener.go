@@ -1,0 +1,246 @@
+package edge
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/asynched/api-gateway/config"
+	"github.com/asynched/api-gateway/internal/metric"
+)
+
+// A listener owns a socket and hands its connections to an engine. It outlives snapshots: what they change is read anew
+// for each connection (timeouts, the size of a head) or each request (all else).
+type listener struct {
+	edge    *Edge
+	address string
+	secure  bool
+	proxied bool
+	socket  net.Listener
+	terms   atomic.Pointer[terms]
+	tls     atomic.Pointer[tls.Config]
+
+	queue   chan net.Conn // accepted, on their way to the engine
+	stopped chan struct{} // closed when nothing more is accepted
+	closed  chan struct{} // closed when no engine takes connections any more
+	stop    sync.Once
+
+	mu      sync.Mutex
+	stats   *metric.Listener
+	open    int
+	clients map[netip.Addr]int
+	room    chan struct{} // tells accept that a connection has gone
+	engine  *engine
+	old     []*engine
+}
+
+// terms are what the configuration says of a listener at the moment.
+type terms struct {
+	name string
+	*config.Listener
+}
+
+func (l *listener) name() string { return l.terms.Load().name }
+
+// bind opens the socket of a listener. Nothing is accepted yet.
+func (e *Edge) bind(name string, c *config.Listener) (*listener, error) {
+	socket, err := net.Listen("tcp", c.Address)
+	if err != nil {
+		return nil, bindError(c.Address, err)
+	}
+	l := &listener{
+		edge: e, address: c.Address, secure: c.TLS != nil, proxied: c.ProxyProtocol, socket: socket,
+		queue: make(chan net.Conn), stopped: make(chan struct{}), closed: make(chan struct{}), room: make(chan struct{}, 1),
+		clients: make(map[netip.Addr]int),
+	}
+	l.terms.Store(&terms{name, c})
+	return l, nil
+}
+
+// fits reports whether the listener can become what c says without a new socket.
+func (l *listener) fits(c *config.Listener) bool {
+	return l.secure == (c.TLS != nil) && l.proxied == c.ProxyProtocol
+}
+
+// configure takes a new configuration. If the engine has to change, new connections get a new one, and those that are
+// open stay with the engine they have.
+func (l *listener) configure(name string, c *config.Listener, t *tls.Config) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before := l.terms.Swap(&terms{name, c})
+	if l.stats == nil || before.name != name {
+		l.stats = l.edge.metrics.Listener(name)
+	}
+	if t != nil {
+		t = t.Clone()
+		t.NextProtos = alpn(c.Protocols)
+		l.tls.Store(t)
+	}
+	if l.engine != nil {
+		if sameEngine(before.Listener, c) {
+			return
+		}
+		l.engine.detach()
+		l.old = append(l.old, l.engine)
+	}
+	l.engine = l.newEngine(name, c)
+	l.edge.running.Go(l.engine.serve)
+}
+
+// accept takes connections until the socket is closed. When there are no file descriptors left, or no more connections
+// are allowed, it pauses: clients wait in the system's queue and nothing breaks.
+func (l *listener) accept() {
+	defer close(l.stopped)
+	var pause time.Duration
+	for {
+		if !l.waitForRoom() {
+			return
+		}
+		nc, err := l.socket.Accept()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return
+		case err != nil:
+			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+			l.edge.log.Warn("cannot accept connections for now", "listener", l.name(), "error", err, "pause", pause)
+			time.Sleep(pause)
+			continue
+		}
+		pause = 0
+		l.welcome(nc)
+	}
+}
+
+// waitForRoom waits until a connection may be accepted, and reports false when the listener stops meanwhile.
+func (l *listener) waitForRoom() bool {
+	for {
+		limit := l.terms.Load().Limits.Connections
+		l.mu.Lock()
+		full := limit > 0 && l.open >= limit
+		l.mu.Unlock()
+		if !full {
+			return true
+		}
+		select {
+		case <-l.room:
+		case <-time.After(time.Second): // the limit may have been raised
+			if l.edge.draining.Load() {
+				return false
+			}
+		}
+	}
+}
+
+// welcome passes a connection on to the engine, unless its client has too many already.
+func (l *listener) welcome(nc net.Conn) {
+	cfg := l.terms.Load()
+	c := &conn{Conn: nc, listener: l, shard: l.edge.shards.Add(1), write: time.Duration(cfg.Timeouts.Write)}
+	c.neighbour = addrPort(nc.RemoteAddr())
+	c.peer = c.neighbour
+	l.mu.Lock()
+	c.stats = l.stats
+	l.open++
+	l.clients[c.peer.Addr()]++
+	crowded := cfg.Limits.ConnectionsPerClient > 0 && l.clients[c.peer.Addr()] > cfg.Limits.ConnectionsPerClient
+	l.mu.Unlock()
+	c.stats.Opened()
+	if crowded {
+		_ = c.Close() // it was not used
+		return
+	}
+	if !l.proxied {
+		l.pass(c)
+		return
+	}
+	// The header of the PROXY protocol may be slow in coming: each connection waits for its own.
+	l.edge.running.Go(func() {
+		if err := c.readProxyHeader(cfg.Listener); err != nil {
+			l.edge.log.Info("connection refused", "listener", l.name(), "peer", c.Conn.RemoteAddr().String(), "error", err)
+			_ = c.Close()
+			return
+		}
+		l.pass(c)
+	})
+}
+
+// pass hands a connection to whichever engine is current.
+func (l *listener) pass(c *conn) {
+	select {
+	case l.queue <- c:
+	case <-l.closed:
+		_ = c.Close() // it was not used
+	}
+}
+
+// left gives back the place of a connection.
+func (l *listener) left(c *conn) {
+	l.mu.Lock()
+	l.open--
+	ip := c.neighbour.Addr()
+	if l.clients[ip]--; l.clients[ip] <= 0 {
+		delete(l.clients, ip)
+	}
+	l.mu.Unlock()
+	c.stats.Closed()
+	select {
+	case l.room <- struct{}{}:
+	default:
+	}
+}
+
+// stopAccepting closes the socket, after those connections have been taken that the system has accepted already.
+func (l *listener) stopAccepting() {
+	l.stop.Do(func() {
+		if t, ok := l.socket.(*net.TCPListener); ok {
+			_ = t.SetDeadline(time.Now().Add(10 * time.Millisecond))
+		}
+		time.Sleep(10 * time.Millisecond)
+		_ = l.socket.Close() // the socket is of no use whatever this says
+		<-l.stopped
+	})
+}
+
+// shutdown ends all engines: idle connections at once, busy ones when their exchange is done, all when ctx is.
+func (l *listener) shutdown(ctx context.Context) error {
+	l.mu.Lock()
+	engines := append(slices.Clone(l.old), l.engine)
+	l.mu.Unlock()
+	defer close(l.closed)
+	errs := make([]error, len(engines))
+	var wg sync.WaitGroup
+	for i, en := range engines {
+		wg.Go(func() { errs[i] = en.shutdown(ctx) })
+	}
+	wg.Wait()
+	_ = l.stats.Close() // always nil
+	return errors.Join(errs...)
+}
+
+// leave ends a listener that the configuration no longer has.
+func (l *listener) leave(ctx context.Context, wait time.Duration) {
+	l.stopAccepting()
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	if err := l.shutdown(ctx); err != nil {
+		l.edge.log.Warn("listener closed with open exchanges", "listener", l.name(), "error", err)
+	}
+}
+
+// bindError says who has the port, if that can be found out.
+func bindError(address string, err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		err = op.Err
+	}
+	if holder := portHolder(address); holder != "" {
+		return fmt.Errorf("cannot listen on %s: %w: %s has it", address, err, holder)
+	}
+	return fmt.Errorf("cannot listen on %s: %w", address, err)
+}

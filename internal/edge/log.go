@@ -1,0 +1,35 @@
+package edge
+
+import (
+	"sync"
+	"time"
+
+	"github.com/asynched/api-gateway/internal/accesslog"
+)
+
+// entries lends the entries of access log lines.
+var entries = sync.Pool{New: func() any { return new(accesslog.Entry) }}
+
+// writeLog writes the line of the exchange.
+func (v *visit) writeLog(took time.Duration) {
+	out := v.snap.AccessLog
+	if out == nil {
+		return
+	}
+	e := entries.Get().(*accesslog.Entry)
+	defer entries.Put(e)
+	*e = accesslog.Entry{}
+	x := &v.x
+	e.Fill(x)
+	r := x.Request
+	e.Duration, e.Method, e.Proto, e.Query = took, v.method, r.Proto, r.URL.RawQuery
+	e.UserAgent, e.Referer = r.Header.Get("User-Agent"), r.Header.Get("Referer")
+	if r.TLS != nil {
+		e.TLS = r.TLS.Version
+	}
+	e.Status, e.BytesIn, e.BytesOut, e.Source = v.status, v.body.read.Load()+v.in, v.out, v.source
+	if v.fault != nil {
+		e.Reason, e.Error = v.fault.Reason, v.fault.Error()
+	}
+	out.Write(e)
+}

@@ -1,0 +1,109 @@
+package edge
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/asynched/api-gateway/config"
+	"github.com/asynched/api-gateway/exchange"
+	"github.com/asynched/api-gateway/internal/snapshot"
+)
+
+// statusClientGone stands in logs and metrics for a client that left before it had its answer. It is never sent.
+const statusClientGone = 499
+
+// A visit is one exchange on its way through the edge: what came in, what went out, and what is to be said of it. It is
+// one allocation.
+type visit struct {
+	x      exchange.Exchange
+	edge   *Edge
+	snap   *snapshot.Snapshot
+	conn   *conn
+	config *config.Listener
+	w      http.ResponseWriter
+	body   body
+
+	method string // as the client sent it; filters may change the request's
+	uri    string
+	status int
+	out    int64           // bytes of the body that were sent
+	in     int64           // bytes of an upgraded connection that came from the client
+	fault  *exchange.Error // what went wrong, if anything did
+	source exchange.Source // who made the answer, or spoiled it
+	sent   bool            // the head of the final answer is on its way
+	abort  bool            // the answer cannot be completed: the connection must not look as if it was
+}
+
+// ServeHTTP carries one request through the current snapshot and back. It is what the engine calls for each request.
+func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := connOf(r)
+	e := l.edge
+	snap := e.enter(c.shard)
+	v := &visit{edge: e, snap: snap, conn: c, w: w, method: r.Method, uri: r.RequestURI}
+	t := l.terms.Load()
+	if v.config = snap.Config.Listeners[t.name]; v.config == nil {
+		v.config = t.Listener // the listener is gone from the configuration, its open connections are not
+	}
+	v.x.Request, v.x.Listener, v.x.Peer = r, t.name, c.peer
+	v.x.Timings.Start = time.Now()
+	e.metrics.Started()
+	defer v.conclude()
+	defer v.recovered()
+	if e.draining.Load() {
+		w.Header()["Connection"] = closing
+	}
+	if err := v.admit(); err != nil {
+		v.fail(err)
+		return
+	}
+	resp, err := snap.Handle(&v.x)
+	if err != nil {
+		v.fail(asError(err))
+		return
+	}
+	v.answer(resp)
+}
+
+var closing = []string{"close"}
+
+// recovered turns a panic of a filter into an answer and a line in the log.
+func (v *visit) recovered() {
+	p := recover()
+	if p == nil {
+		return
+	}
+	v.edge.log.Error("a handler panicked", "route", v.x.Route, "request_id", v.x.ID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+	v.fail(exchange.Errorf(exchange.Internal, "the gateway failed to handle the request").Because(fmt.Errorf("panic: %v", p)))
+}
+
+// conclude ends the exchange: it stops reading what nobody wants any more, counts and logs, and lets the snapshot go.
+// An answer that was cut is cut for the client too, by the one panic that the engine takes for that.
+func (v *visit) conclude() {
+	v.body.end()
+	took := v.x.Since()
+	if v.x.Stats == nil {
+		v.x.Stats = v.edge.unmatched
+	}
+	v.x.Stats.Observe(v.method, v.status, took, v.body.read.Load()+v.in, v.out)
+	if v.fault != nil {
+		v.x.Stats.Error(string(v.fault.Reason), string(v.fault.Source))
+	}
+	v.writeLog(took)
+	v.edge.metrics.Ended()
+	v.snap.Leave(v.conn.shard)
+	if v.abort {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// asError returns err as an exchange.Error. A handler that returns anything else is a defect, and is answered as one.
+func asError(err error) *exchange.Error {
+	var e *exchange.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return exchange.Errorf(exchange.Internal, "the gateway failed to handle the request").Because(err)
+}

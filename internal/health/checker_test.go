@@ -83,6 +83,13 @@ func (l *lab) probed() int {
 	return len(l.began)
 }
 
+// mostAtOnce returns how many probes have run at the same time.
+func (l *lab) mostAtOnce() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.most
+}
+
 func (l *lab) check() *health.Check { return health.CheckBy(service("tcp").Health.Active, l.probe) }
 
 // run runs a checker for as long as the test does.
@@ -208,8 +215,8 @@ func TestSlowDelaysNobody(t *testing.T) {
 				t.Errorf("%s was probed %d times", a, len(l.probes(a)))
 			}
 		}
-		if l.most > 8 {
-			t.Errorf("%d probes at once", l.most)
+		if l.mostAtOnce() > 8 {
+			t.Errorf("%d probes at once", l.mostAtOnce())
 		}
 	})
 }
@@ -350,12 +357,15 @@ func TestLateOutcome(t *testing.T) {
 func TestVeryMany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const many = 20_000
-		l, c := newLab(t), run(t, 256)
-		check := l.check()
+		l, groups := newLab(t), make(map[string]*group)
 		for i := range many {
 			a := "10.0." + strconv.Itoa(i>>8) + "." + strconv.Itoa(i&255) + ":80"
 			l.takes[a] = time.Millisecond
-			c.Sync("host"+strconv.Itoa(i), check, newGroup(a))
+			groups["host"+strconv.Itoa(i)] = newGroup(a)
+		}
+		c, check := run(t, 256), l.check()
+		for host, g := range groups {
+			c.Sync(host, check, g)
 		}
 		wait(time.Second)
 		if n := l.probed(); n < many/3 || n > many*2/3 {
@@ -363,8 +373,8 @@ func TestVeryMany(t *testing.T) {
 		}
 		goroutines := runtime.NumGoroutine()
 		wait(11 * time.Second)
-		if n := l.probed(); n != many || l.most > 256 || goroutines > 400 {
-			t.Errorf("%d of %d have been probed, %d at once, %d goroutines", n, many, l.most, goroutines)
+		if n := l.probed(); n != many || l.mostAtOnce() > 256 || goroutines > 400 {
+			t.Errorf("%d of %d have been probed, %d at once, %d goroutines", n, many, l.mostAtOnce(), goroutines)
 		}
 	})
 }

@@ -160,11 +160,9 @@ func (b *SchemaBuilder) object(s *JSONSchema, t reflect.Type) {
 		}
 		r.orEmpty = !f.required && f.typ.Kind() == reflect.String
 		p := b.schema(f.typ, r)
-		p.Description = flow(b.docs[f.owner.Name()+"."+f.goName])
+		p.Description = f.describe(b.docs)
 		p.Notes = append(p.Notes, notes(f.typ, r)...)
-		if f.hasDef {
-			p.Default = defaultOf(f)
-		}
+		p.Default = defaultOf(f)
 		if f.required {
 			s.Required = append(s.Required, f.name)
 		}
@@ -172,11 +170,29 @@ func (b *SchemaBuilder) object(s *JSONSchema, t reflect.Type) {
 	}
 }
 
-// defaultOf returns what the default tag says, as JSON.
+// describe returns the comment of the field for a reader who knows it by its key: where it begins with a name of Go's
+// that is not the key's in other letters, the key stands in its place.
+func (f field) describe(docs map[string]string) string {
+	text := flow(docs[f.owner.Name()+"."+f.goName])
+	if rest, ok := strings.CutPrefix(text, f.goName+" "); ok && !strings.EqualFold(f.goName, f.name) {
+		return f.name + " " + rest
+	}
+	return text
+}
+
+// defaultOf returns what the field is if nothing is written, as JSON: what its tag says, or zero for a number or a
+// boolean. It returns nil where there is nothing to say.
 func defaultOf(f field) any {
 	v := reflect.New(f.typ).Elem()
-	if err := setText(v, f.def); err != nil {
-		panic(tagError(f.owner, f.goName, "default", err))
+	zero := v.CanInt() || v.CanUint() || v.CanFloat() || v.Kind() == reflect.Bool
+	limited := f.rules != nil && (f.rules.min != "" || f.rules.enum != nil) // zero may not be among what is allowed
+	switch {
+	case f.hasDef:
+		if err := setText(v, f.def); err != nil {
+			panic(tagError(f.owner, f.goName, "default", err))
+		}
+	case !zero || limited || f.required:
+		return nil
 	}
 	text, err := json.Marshal(v.Interface())
 	if err != nil {
@@ -184,4 +200,3 @@ func defaultOf(f field) any {
 	}
 	return json.RawMessage(text)
 }
-

@@ -57,11 +57,11 @@ func checkNote(name string) string {
 	case "host-pattern":
 		return "A host name, or `*.` and one."
 	case "hostport":
-		return "`host:port`."
+		return "Form: `host:port`."
 	case "ip":
 		return "An address."
 	case "listen":
-		return "`host:port` or `:port`."
+		return "Form: `host:port` or `:port`."
 	case "method":
 		return "A method in capitals."
 	case "name":

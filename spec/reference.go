@@ -89,15 +89,26 @@ func (r *referrer) objects(s *JSONSchema, path string, found func(*JSONSchema, s
 	}
 }
 
-// choices returns the alternatives of a value that is a map with one of several keys, or nil.
+// choices returns the alternatives of a value that is a map with one of several keys, or nil. That a bare string may
+// stand for it too does not matter.
 func choices(s *JSONSchema) []*JSONSchema {
-	alternatives := append(slices.Clone(s.AnyOf), s.OneOf...)
-	for _, a := range alternatives {
-		if len(a.Properties) != 1 || len(a.Required) != 1 {
+	var maps []*JSONSchema
+	for _, a := range append(slices.Clone(s.AnyOf), s.OneOf...) {
+		switch {
+		case len(a.Properties) == 1 && len(a.Required) == 1:
+			maps = append(maps, a)
+		case a.Type != "string":
 			return nil
 		}
 	}
-	return alternatives
+	return maps
+}
+
+// takesBare reports whether a string may stand for a value that is a choice.
+func takesBare(s *JSONSchema) bool {
+	return slices.ContainsFunc(append(slices.Clone(s.AnyOf), s.OneOf...), func(a *JSONSchema) bool {
+		return a.Type == "string"
+	})
 }
 
 func (r *referrer) resolve(s *JSONSchema) *JSONSchema {
@@ -117,7 +128,7 @@ func (r *referrer) render(s *section, depth int) {
 		fmt.Fprintf(&r.out, "%s `%s`\n\n", strings.Repeat("#", min(depth, deepest)), s.path)
 	}
 	if text := s.schema.Description; text != "" {
-		fmt.Fprintf(&r.out, "%s\n\n", text)
+		fmt.Fprintf(&r.out, "%s\n\n", prose(text))
 	}
 	if len(s.also) > 0 {
 		fmt.Fprintf(&r.out, "Also at `%s`.\n\n", strings.Join(s.also, "`, `"))
@@ -133,7 +144,11 @@ func (r *referrer) render(s *section, depth int) {
 }
 
 func (r *referrer) choice(s *section, list []*JSONSchema) {
-	r.out.WriteString("A map with exactly one of these keys:\n\n| key | what it does |\n| --- | --- |\n")
+	also := ""
+	if takesBare(s.schema) {
+		also = ", or the key alone for what its defaults are"
+	}
+	fmt.Fprintf(&r.out, "A map with exactly one of these keys%s:\n\n| key | what it does |\n| --- | --- |\n", also)
 	for _, choice := range list {
 		p := choice.Properties[0]
 		text := cmp.Or(choice.Description, p.Schema.Description)
@@ -255,9 +270,30 @@ func code(v any) string {
 	return "`" + strings.ReplaceAll(s, `","`, `", "`) + "`"
 }
 
-// cell makes text fit a cell of a table.
+// cell makes prose fit a cell of a table.
 func cell(s string) string {
-	return strings.NewReplacer("|", `\|`, "\n\n", "<br>", "\n", " ").Replace(s)
+	return strings.NewReplacer("|", `\|`, "\n\n", "<br>", "\n", " ").Replace(prose(s))
+}
+
+// prose keeps what a comment means by *, _, < and [ from being Markdown, except in `code`.
+func prose(s string) string {
+	parts := strings.Split(s, "`")
+	for i := 0; i < len(parts); i += 2 {
+		parts[i] = escape(parts[i])
+	}
+	return strings.Join(parts, "`")
+}
+
+func escape(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		inWord := i > 0 && i+1 < len(s) && isAlnum(s[i-1]) && isAlnum(s[i+1])
+		if c := s[i]; c == '*' || c == '<' || c == '[' || c == '_' && !inWord {
+			b.WriteByte('\\')
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
 }
 
 // link links to the section of that path, by the anchor that Markdown renderers give its heading.

@@ -35,11 +35,12 @@ func shopOptions() spec.SchemaOptions {
 	return spec.SchemaOptions{
 		Title: "Shop", ID: "https://example.com/shop.json", Values: []any{[]string{"cache", "cors"}},
 		Docs: map[string]string{
-			"shop": "A shop is all there is.", "shop.Version": "Version of the format.",
-			"shop.Services":  "Services by\ntheir name.",
-			"service":        "A service is somebody who | answers.\n\nOr nobody.",
-			"service.Policy": "Policy says who is next.",
-			"named.Name":     "Name for people.", "timeouts.Connect": "Connect is how long a connection may take.",
+			"shop": "A shop is *all* there is.", "shop.Version": "Version of the format.",
+			"shop.Services":     "Services by\ntheir name.",
+			"service":           "A service is somebody who | answers.\n\nOr nobody.",
+			"service.Policy":    "Policy says who is next.",
+			"service.KeepAlive": "KeepAlive keeps it _alive_ by `*x*`.",
+			"named.Name":        "Name for people.", "timeouts.Connect": "Connect is how long a connection may take.",
 		},
 	}
 }

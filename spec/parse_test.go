@@ -110,9 +110,12 @@ func TestParseYAMLBoundsAliases(t *testing.T) {
 	for i := range 9 {
 		bomb += fmt.Sprintf("a%d: &a%d [%s*a%d]\n", i+1, i+1, strings.Repeat(fmt.Sprintf("*a%d, ", i), 9), i)
 	}
-	_, errs := spec.ParseYAML("f", []byte(bomb))
-	if len(errs) != 1 || !strings.Contains(errs.Error(), "aliases make the file larger than 100000 values") {
-		t.Errorf("got %v", errs)
+	flat := "a: &a [1]\nb: [" + strings.Repeat("*a, ", 1<<16) + "]"
+	for _, text := range []string{bomb, flat} {
+		_, errs := spec.ParseYAML("f", []byte(text))
+		if len(errs) != 1 || !strings.Contains(errs.Error(), "aliases make the file larger than 100000 values") {
+			t.Errorf("got %d errors", len(errs))
+		}
 	}
 }
 

@@ -89,6 +89,7 @@ type yamlParser struct {
 	errs    Errors
 	active  map[*yaml.Node]bool // the aliases we are inside of
 	aliased int                 // nodes made from aliases
+	full    bool                // those were too many
 }
 
 func (p *yamlParser) fail(y *yaml.Node, path, format string, args ...any) {
@@ -105,7 +106,8 @@ func (p *yamlParser) convert(y *yaml.Node, path string, depth int) *Node {
 	}
 	switch {
 	case p.aliased > maxAliased:
-		if p.aliased == maxAliased+1 {
+		if !p.full {
+			p.full = true
 			p.fail(y, path, "aliases make the file larger than %d values", maxAliased)
 		}
 	case depth > MaxDepth:

@@ -25,6 +25,8 @@ type Bolt struct {
 	lastID LeaseID
 	broken *Error // set once writing can do harm; nothing is written any more
 
+	panicked bool // bbolt must not be called again
+
 	requests chan *request
 	closing  chan struct{}
 	stopped  chan struct{}

@@ -154,6 +154,7 @@ func (b *Bolt) commit(g *group) (err error) {
 	}
 	defer func() {
 		if p := recover(); p != nil {
+			b.panicked = true
 			err = b.breakdown(ErrCorrupt, fmt.Errorf("%v", p), cureDamaged)
 		}
 	}()
@@ -212,14 +213,17 @@ func (b *Bolt) breakdown(kind, cause error, cure string) error {
 	return b.broken
 }
 
-// closeFile lets go of the file. After a panic inside bbolt its locks may be held for ever: then only the descriptor is
-// closed, which frees the lock of the file.
+// closeFile lets go of the file. After a panic inside bbolt its locks may be held for ever: then only the file itself is
+// unlocked and closed, and stays mapped.
 func (b *Bolt) closeFile() error {
-	closeDB := b.db.Close
-	if b.broken != nil && errors.Is(b.broken, ErrCorrupt) {
-		closeDB = b.file.Close
+	if !b.panicked {
+		if err := b.db.Close(); err != nil {
+			return fault("close", b.path, err)
+		}
+		return nil
 	}
-	if err := closeDB(); err != nil {
+	unlockFile(b.file)
+	if err := b.file.Close(); err != nil {
 		return fault("close", b.path, err)
 	}
 	return nil

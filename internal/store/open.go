@@ -43,8 +43,8 @@ func openFile(path string, wait time.Duration) (*Bolt, map[LeaseID]time.Duration
 		b.info, err = b.file.Stat()
 	}
 	if err != nil {
-		if b.file != nil {
-			_ = b.file.Close() // not the database: its locks may be held
+		if b.db != nil || b.panicked {
+			_ = b.closeFile()
 		}
 		return nil, nil, openFault(path, err)
 	}
@@ -76,6 +76,7 @@ func (b *Bolt) read(wait time.Duration) (l *loaded, err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if p := recover(); p != nil {
+			b.panicked = true
 			err = damage{fmt.Errorf("%v", p)}
 		}
 	}()

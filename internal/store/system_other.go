@@ -12,6 +12,9 @@ import (
 // lockFile leaves the lock to bbolt.
 func lockFile(*os.File, time.Duration) error { return errors.ErrUnsupported }
 
+// unlockFile does nothing: the lock goes with the descriptor.
+func unlockFile(*os.File) {}
+
 // syncDir does nothing: directories cannot be flushed here.
 func syncDir(string) error { return nil }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -29,6 +30,9 @@ func lockFile(f *os.File, wait time.Duration) error {
 	}
 }
 
+// unlockFile frees the lock. To close the file is not enough while it is mapped.
+func unlockFile(f *os.File) { _ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN) }
+
 // syncDir makes the names in a directory durable. Some file systems cannot, and need not.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
@@ -44,10 +48,15 @@ func syncDir(dir string) error {
 
 // isFull tells whether the error means that there is no room: on the disk, in a quota, or for a file of this process.
 func isFull(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
+	return is(err, syscall.ENOSPC) || is(err, syscall.EDQUOT) || is(err, syscall.EFBIG)
 }
 
-func isReadOnly(err error) bool { return errors.Is(err, syscall.EROFS) }
+func isReadOnly(err error) bool { return is(err, syscall.EROFS) }
+
+// is looks at the text, too: bbolt does not wrap all errors of the system.
+func is(err error, errno syscall.Errno) bool {
+	return errors.Is(err, errno) || strings.HasSuffix(err.Error(), ": "+errno.Error())
+}
 
 func isNotDir(err error) bool { return errors.Is(err, syscall.ENOTDIR) }
 

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
-	"slices"
 )
 
 // bbolt trusts its pages: a damaged one makes it panic, read outside the file or run in circles. So the pages are walked
@@ -24,6 +23,7 @@ const (
 
 	branchPage   = 0x01
 	leafPage     = 0x02
+	metaPage     = 0x04
 	freelistPage = 0x10
 
 	bucketElem = 0x01
@@ -82,24 +82,41 @@ func findMeta(r io.ReaderAt) (boltMeta, error) {
 }
 
 // unborn tells whether the file holds no more than the first bytes of an empty database: the process was killed while
-// it made the file. Nothing was ever acknowledged in it.
+// it made the file. Nothing was ever acknowledged in it. Bytes that were never written may read as zero.
 func unborn(r io.ReaderAt, size, pageSize int64) bool {
 	if size >= 4*pageSize {
 		return false
 	}
 	data := make([]byte, size)
-	if _, err := r.ReadAt(data, 0); err != nil && err != io.EOF {
+	if _, err := r.ReadAt(data, 0); err != nil {
 		return false
 	}
-	for page := range slices.Chunk(data, int(pageSize)) {
-		if m, ok := parseMeta(page); ok && m.txid > 1 {
-			return false
+	return bytes.HasPrefix(newborn(int(pageSize)), bytes.TrimRight(data, "\x00"))
+}
+
+// newborn returns the four pages of an empty database: two of meta, the freelist, an empty leaf.
+func newborn(pageSize int) []byte {
+	pages := make([]byte, 4*pageSize)
+	for i, flags := range []uint16{metaPage, metaPage, freelistPage, leafPage} {
+		p := pages[i*pageSize:]
+		native.PutUint64(p, uint64(i))
+		native.PutUint16(p[8:], flags)
+		if flags != metaPage {
+			continue
 		}
-		if _, ok := parseMeta(page); !ok && len(bytes.Trim(page, "\x00")) > 64 {
-			return false
-		}
+		m := p[pageHead:]
+		native.PutUint32(m, boltMagic)
+		native.PutUint32(m[4:], boltVersion)
+		native.PutUint32(m[8:], uint32(pageSize))
+		native.PutUint64(m[16:], 3) // root
+		native.PutUint64(m[32:], 2) // freelist
+		native.PutUint64(m[40:], 4) // pages
+		native.PutUint64(m[48:], uint64(i))
+		sum := fnv.New64a()
+		_, _ = sum.Write(m[:56])
+		native.PutUint64(m[56:], sum.Sum64())
 	}
-	return true
+	return pages
 }
 
 // A walker visits every page that can be reached and keeps track of them.

@@ -7,7 +7,7 @@ TOOL   := $(GO) tool -modfile=tools/go.mod
 # The version is what git says of this checkout, and "dev" for sources without git. A tarball that was unpacked inside
 # another repository must not take the version of that one.
 VERSION ?= $(shell test -e .git && git describe --tags --always --dirty 2>/dev/null || echo dev)
-LDFLAGS := -s -w -X $(MODULE)/internal/cli.version=$(VERSION)
+LDFLAGS := -s -w -X $(MODULE)/internal/version.stamped=$(VERSION)
 BUILD   := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
 
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64

@@ -26,6 +26,9 @@ type Build struct {
 	Route string
 	// Path is where the filter stands in the configuration: routes.orders.filters[2].
 	Path string
+	// Paths are the paths of the route's match as they are written: /orders/{id}, /api/*, ~^/v[0-9]+/. Nil for a route
+	// that takes every path, and for registered hosts.
+	Paths []string
 	// Log is a logger that names the route.
 	Log *slog.Logger
 	// Leases lends values that outlive a snapshot, such as counters and caches.

@@ -129,7 +129,7 @@ func (b *builder) buildRoute(name, at string, c *config.Route) exchange.Handler 
 	}
 	stats := b.stats(at, name, service)
 	uses, paths := b.filters(at, c)
-	next := b.wrap(name, uses, paths, destination)
+	next := b.wrap(name, c.Match.Paths, uses, paths, destination)
 	if next == nil {
 		return nil
 	}
@@ -168,11 +168,11 @@ func (b *builder) filters(at string, c *config.Route) (uses filter.List, paths [
 }
 
 // wrap puts the filters around a destination, the last one nearest to it. It returns nil after an error.
-func (b *builder) wrap(name string, uses filter.List, paths []string, next exchange.Handler) exchange.Handler {
+func (b *builder) wrap(name string, match []string, uses filter.List, paths []string, next exchange.Handler) exchange.Handler {
 	failed := false
 	for i := len(uses) - 1; i >= 0; i-- {
 		handler, err := uses[i].Filter.Wrap(&filter.Build{
-			Route: name, Path: paths[i], Log: b.env.Log.With("route", name), Leases: b.snap.leases, Now: time.Now,
+			Route: name, Path: paths[i], Paths: match, Log: b.env.Log.With("route", name), Leases: b.snap.leases, Now: time.Now,
 		}, next)
 		if err != nil {
 			b.fail(spec.Key(paths[i], uses[i].Kind), err)
@@ -194,7 +194,7 @@ func (b *builder) buildImplied() {
 	for i := range uses {
 		paths[i] = spec.Index("defaults.filters", i)
 	}
-	b.snap.implied = b.wrap("(registered)", uses, paths, exchange.HandlerFunc(destined))
+	b.snap.implied = b.wrap("(registered)", nil, uses, paths, exchange.HandlerFunc(destined))
 	b.dropRepeats()
 }
 

@@ -305,7 +305,11 @@ func TestFullDisk(t *testing.T) {
 		d.room.Store(1 << 30)
 		pass(3 * time.Second)
 		write(1)
-		pass(11 * time.Second)
+		pass(3 * time.Second)
+		if text = reports.String(); strings.Count(text, "\n") != 1 {
+			t.Errorf("reported as over too early:\n%s", text)
+		}
+		pass(9 * time.Second)
 		write(1)
 		pass(3 * time.Second)
 		if err := stop(); err != nil {

@@ -9,8 +9,8 @@ import (
 // What is wrong with a host. The texts are shown to clients and to writers of configurations.
 var (
 	errHostEmpty   = errors.New("the host is empty")
-	errHostChar    = errors.New("the host holds a character other than letters, digits, - _ and .")
-	errHostASCII   = errors.New("the host is not ASCII: write international names in punycode (xn--…)")
+	errHostChar    = errors.New("the host holds something other than letters, digits, dots, - and _")
+	errHostASCII   = errors.New("the host is not ASCII: write international names in punycode, which begins with xn--")
 	errHostLabel   = errors.New("the host has an empty label, or one that begins or ends with -")
 	errHostLong    = errors.New("the host is too long: 253 bytes are allowed, 63 for each label")
 	errHostPort    = errors.New("the port is not a number from 0 to 65535")

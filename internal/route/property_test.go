@@ -138,6 +138,7 @@ func TestTwins(t *testing.T) {
 			ties := make(map[[2]*route.Route]bool)
 			for _, tie := range table.Ties() {
 				ties[[2]*route.Route{tie.A, tie.B}] = true
+				checkExample(t, tie)
 			}
 			for range queries {
 				q := drawQuery(t)
@@ -179,6 +180,23 @@ func checkTies(t *rapid.T, routes slowTable, ties map[[2]*route.Route]bool, q *r
 	won, _ := routes.match(q)
 	if len(won) > 1 && slowCompare(won[0], won[1], q.Method) == 0 && !ties[[2]*route.Route{won[0].route, won[1].route}] {
 		t.Fatalf("%+v: %v and %v tie, unforeseen", q, won[0], won[1])
+	}
+}
+
+// checkExample fails if a route of a tie does not take its example, conditions aside.
+func checkExample(t *rapid.T, tie route.Tie) {
+	if tie.Example == "" {
+		return
+	}
+	method, target, _ := strings.Cut(tie.Example, " ")
+	host, path, _ := strings.Cut(strings.TrimPrefix(target, "http://"), "/")
+	q := &route.Query{Method: method, Host: host, Path: "/" + path, RawPath: "/" + path}
+	for _, r := range []*route.Route{tie.A, tie.B} {
+		bare := &route.Route{Name: r.Name, Match: r.Match, KeepSlashes: r.KeepSlashes}
+		bare.Match.Headers, bare.Match.Query = nil, nil
+		if won, _ := (slowTable{bare}).match(q); len(won) == 0 {
+			t.Fatalf("%+v: %s does not take %s", tie, r.Name, tie.Example)
+		}
 	}
 }
 

@@ -15,11 +15,19 @@ type site struct {
 
 // A group is the rules that name exactly the same hosts.
 type group struct {
-	rules []*rule
-	hosts []string
-	size  int   // how many entries its rules have
-	uses  int   // in how many combinations it stands
-	tree  *tree // its own, if it is wide
+	rules  []*rule
+	hosts  []string
+	size   int      // how many entries its rules have
+	uses   int      // in how many combinations it stands
+	shared []*combo // those of them in which it is not alone
+	tree   *tree    // its own, if it is wide
+}
+
+// A combo is the groups that some hosts have in common.
+type combo struct {
+	host   string // one of the hosts, the first in the alphabet
+	groups []*group
+	site   *site
 }
 
 // A route with many hosts beside routes that name some of them would be copied into a tree for each. A group that costs
@@ -38,41 +46,38 @@ func (t *Table) settle() {
 	if len(open) > 0 {
 		t.open = []*tree{growTree(open)}
 	}
-	combos := make(map[string][]int32) // host pattern: indexes of groups, ascending
-	for i, g := range groups {
-		for _, host := range g.hosts {
-			combos[host] = append(combos[host], int32(i))
-		}
+	combos := combine(groups)
+	unique := make(map[*combo]bool)
+	for _, c := range combos {
+		unique[c] = true
 	}
-	keys := make(map[string]string, len(combos)) // host pattern: combination as a key
-	sites := make(map[string]*site)
-	members := make(map[string][]int32)
-	for host, combo := range combos {
-		key := comboKey(combo)
-		keys[host] = key
-		if _, ok := members[key]; !ok {
-			members[key] = combo
-			for _, i := range combo {
-				groups[i].uses++
+	for c := range unique {
+		for _, g := range c.groups {
+			if g.uses++; len(c.groups) > 1 {
+				g.shared = append(g.shared, c)
 			}
 		}
 	}
-	for key, combo := range members {
-		sites[key] = makeSite(groups, combo)
+	for c := range unique {
+		c.site = makeSite(c.groups)
 	}
-	t.exact, t.wildcard = make(map[string]*site, len(keys)), make(map[string]*site)
-	for host, key := range keys {
+	t.exact, t.wildcard = make(map[string]*site, len(combos)), make(map[string]*site)
+	for host, c := range combos {
 		if suffix, ok := strings.CutPrefix(host, "*."); ok {
-			t.wildcard[suffix] = sites[key]
+			t.wildcard[suffix] = c.site
 			t.maxLabels = max(t.maxLabels, 1+strings.Count(suffix, "."))
 		} else {
-			t.exact[host] = sites[key]
+			t.exact[host] = c.site
 		}
+	}
+	for _, g := range groups {
+		slices.SortFunc(g.shared, func(a, b *combo) int { return strings.Compare(a.host, b.host) })
 	}
 }
 
 // groupRules puts rules with the same hosts together, and returns those that take every host besides.
 func groupRules(rules []*rule) (groups []*group, open []*rule) {
+	bySlice := make(map[*string]*group) // hostLists has made most of the equal ones the same
 	byHosts := make(map[string]*group)
 	for _, r := range rules {
 		if r.open {
@@ -81,33 +86,58 @@ func groupRules(rules []*rule) (groups []*group, open []*rule) {
 		if len(r.hosts) == 0 {
 			continue
 		}
-		key := strings.Join(r.hosts, " ")
-		g := byHosts[key]
+		g := bySlice[&r.hosts[0]]
 		if g == nil {
-			g = &group{hosts: r.hosts}
-			byHosts[key] = g
-			groups = append(groups, g)
+			key := strings.Join(r.hosts, " ")
+			if g = byHosts[key]; g == nil {
+				g = &group{hosts: r.hosts}
+				byHosts[key] = g
+				groups = append(groups, g)
+			}
+			bySlice[&r.hosts[0]] = g
 		}
+		r.group = g
 		g.rules = append(g.rules, r)
 		g.size += len(r.patterns)
 	}
 	return groups, open
 }
 
-func comboKey(combo []int32) string {
-	key := make([]byte, 0, 4*len(combo))
-	for _, i := range combo {
-		key = binary.BigEndian.AppendUint32(key, uint32(i))
+// combine returns the combination of groups for each host pattern.
+func combine(groups []*group) map[string]*combo {
+	indexes := make(map[string][]int32)
+	for i, g := range groups {
+		for _, host := range g.hosts {
+			indexes[host] = append(indexes[host], int32(i))
+		}
 	}
-	return string(key)
+	byKey := make(map[string]*combo)
+	combos := make(map[string]*combo, len(indexes))
+	var key []byte
+	for host, list := range indexes {
+		key = key[:0]
+		for _, i := range list {
+			key = binary.BigEndian.AppendUint32(key, uint32(i))
+		}
+		c := byKey[string(key)]
+		if c == nil {
+			c = &combo{host: host}
+			for _, i := range list {
+				c.groups = append(c.groups, groups[i])
+			}
+			byKey[string(key)] = c
+		}
+		c.host = min(c.host, host)
+		combos[host] = c
+	}
+	return combos
 }
 
 // makeSite makes the site of a combination of groups.
-func makeSite(groups []*group, combo []int32) *site {
+func makeSite(groups []*group) *site {
 	s := new(site)
 	var rules []*rule
-	for _, i := range combo {
-		g := groups[i]
+	for _, g := range groups {
 		for _, r := range g.rules {
 			if s.first == nil || r.route.Name < s.first.Name {
 				s.first = r.route

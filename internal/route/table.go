@@ -33,7 +33,7 @@ const (
 func Compile(routes []*Route) (*Table, error) {
 	t := &Table{methods: map[string]uint64{"GET": bitGET, "HEAD": bitHEAD}, methodNames: []string{"GET", "HEAD"}}
 	t.rules = make([]*rule, 0, len(routes))
-	names := make(map[string]*Route, len(routes))
+	names, lists := make(map[string]*Route, len(routes)), make(hostLists)
 	var errs []error
 	for _, route := range routes {
 		if twin, ok := names[route.Name]; ok {
@@ -41,7 +41,7 @@ func Compile(routes []*Route) (*Table, error) {
 			continue
 		}
 		names[route.Name] = route
-		r, problems := parseRule(route)
+		r, problems := parseRule(route, lists)
 		for _, p := range problems {
 			errs = append(errs, fmt.Errorf("%sroutes.%s.match.%s: %s", at(route), route.Name, p.Path, p.Msg))
 		}

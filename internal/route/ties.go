@@ -91,45 +91,41 @@ type tieFinder struct {
 
 func (f *tieFinder) full() bool { return len(f.found) >= maxTies }
 
-// bucket looks at the entries of one key, host by host.
+// bucket looks at the entries of one key: those that take every host, those that name the same hosts, then those that
+// share some.
 func (f *tieFinder) bucket(entries []entry) {
-	if host, same := sameHosts(entries); same {
-		f.atHost(host, entries)
-		return
-	}
-	byHost := make(map[string][]entry)
-	var order []string
-	add := func(host string, e entry) {
-		if _, ok := byHost[host]; !ok {
-			order = append(order, host)
-		}
-		byHost[host] = append(byHost[host], e)
-	}
+	var open []entry
+	byGroup := make(map[*group][]entry)
+	var groups []*group
 	for _, e := range entries {
-		for _, host := range e.rule.hosts {
-			add(host, e)
-		}
 		if e.rule.open {
-			add("", e)
+			open = append(open, e)
+		}
+		if g := e.rule.group; g != nil {
+			if byGroup[g] == nil {
+				groups = append(groups, g)
+			}
+			byGroup[g] = append(byGroup[g], e)
 		}
 	}
-	for _, host := range order {
-		f.atHost(host, byHost[host])
-	}
-}
-
-// sameHosts tells whether all entries take the same hosts, and names one of them.
-func sameHosts(entries []entry) (host string, same bool) {
-	first := entries[0].rule
-	for _, e := range entries[1:] {
-		if e.rule.open != first.open || !slices.Equal(e.rule.hosts, first.hosts) {
-			return "", false
+	f.atHost("", open)
+	byCombo := make(map[*combo][]entry)
+	var combos []*combo
+	for _, g := range groups {
+		f.atHost(g.hosts[0], byGroup[g])
+		if len(groups) == 1 {
+			break
+		}
+		for _, c := range g.shared {
+			if byCombo[c] == nil {
+				combos = append(combos, c)
+			}
+			byCombo[c] = append(byCombo[c], byGroup[g]...)
 		}
 	}
-	if len(first.hosts) > 0 {
-		host = first.hosts[0]
+	for _, c := range combos {
+		f.atHost(c.host, byCombo[c])
 	}
-	return host, true
 }
 
 // atHost looks at the entries of one key at one host.
@@ -154,86 +150,6 @@ func (f *tieFinder) expressions(host string, entries []entry) {
 				break
 			}
 			f.pair(host, a, b)
-		}
-	}
-}
-
-// divide parts entries by the values they ask for under one name, where most ask for one, and pairs the rest.
-func (f *tieFinder) divide(host string, entries []entry, used []string) {
-	const few = 32
-	name, count := "", 0
-	if len(entries) > few {
-		name, count = commonName(entries, used)
-	}
-	if count <= len(entries)/2 {
-		for i, a := range entries {
-			f.pairAll(host, a, entries[i+1:])
-		}
-		return
-	}
-	byValue := make(map[string][]entry)
-	var order []string
-	var loose []entry
-	for _, e := range entries {
-		value, ok := exactValue(e.rule, name)
-		if !ok {
-			loose = append(loose, e)
-			continue
-		}
-		if _, ok := byValue[value]; !ok {
-			order = append(order, value)
-		}
-		byValue[value] = append(byValue[value], e)
-	}
-	used = append(slices.Clip(used), name)
-	for _, value := range order {
-		f.divide(host, byValue[value], used)
-	}
-	for i, a := range loose {
-		f.pairAll(host, a, loose[i+1:])
-		for _, value := range order {
-			f.pairAll(host, a, byValue[value])
-		}
-	}
-}
-
-// commonName returns the header or query name under which the most entries ask for an exact value. Names begin with a
-// letter that tells the two apart.
-func commonName(entries []entry, used []string) (name string, count int) {
-	counts := make(map[string]int)
-	for _, e := range entries {
-		eachExact(e.rule, func(name, _ string) bool {
-			counts[name]++
-			return true
-		})
-	}
-	for n, c := range counts {
-		if !slices.Contains(used, n) && (c > count || c == count && n < name) {
-			name, count = n, c
-		}
-	}
-	return name, count
-}
-
-func exactValue(r *rule, name string) (value string, ok bool) {
-	eachExact(r, func(n, v string) bool {
-		if n == name {
-			value, ok = v, true
-		}
-		return !ok
-	})
-	return value, ok
-}
-
-func eachExact(r *rule, yield func(name, value string) bool) {
-	for _, c := range r.headers {
-		if c.form == formExact && !yield("h"+c.name, c.text) {
-			return
-		}
-	}
-	for _, c := range r.query {
-		if c.form == formExact && !yield("q"+c.name, c.text) {
-			return
 		}
 	}
 }
@@ -317,69 +233,4 @@ func (f *tieFinder) example(host string, a, b entry) string {
 		path = "/"
 	}
 	return method + " http://" + host + path
-}
-
-// acrossSlashes looks for the one case in which different patterns tie: a prefix that is judged by the raw path and has
-// empty segments, and one that is judged by the merged path.
-func (f *tieFinder) acrossSlashes() {
-	var odd []entry
-	for _, r := range f.table.rules {
-		for _, p := range r.patterns {
-			if r.route.KeepSlashes && p.rest && slices.Contains(p.segs, "") {
-				odd = append(odd, entry{r, p})
-			}
-		}
-	}
-	if len(odd) == 0 {
-		return
-	}
-	merged := make(map[tieKey][]entry)
-	for _, r := range f.table.rules {
-		for _, p := range r.patterns {
-			if !r.route.KeepSlashes && p.rest {
-				key := keyOf(entry{r, p})
-				key.shape = ""
-				merged[key] = append(merged[key], entry{r, p})
-			}
-		}
-	}
-	for _, e := range odd {
-		key := keyOf(e)
-		key.shape = ""
-		for _, m := range merged[key] {
-			if f.full() {
-				return
-			}
-			if host, ok := sharedHost(e.rule, m.rule); ok && meetMerged(e.path, m.path) {
-				f.pair(host, e, m)
-			}
-		}
-	}
-}
-
-// meetMerged tells whether the segments of the raw pattern, without the empty ones, may begin what the other takes.
-func meetMerged(raw, merged *pattern) bool {
-	n := 0
-	for _, seg := range raw.segs {
-		if seg == "" {
-			continue
-		}
-		if other := merged.segs[n]; seg != other && seg != "{}" && other != "{}" {
-			return false
-		}
-		n++
-	}
-	return true
-}
-
-func sharedHost(a, b *rule) (string, bool) {
-	if a.open && b.open {
-		return "", true
-	}
-	for _, host := range a.hosts {
-		if _, ok := slices.BinarySearch(b.hosts, host); ok {
-			return host, true
-		}
-	}
-	return "", false
 }

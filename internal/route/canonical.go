@@ -84,7 +84,6 @@ func CanonicalPath(escaped string) (merged, raw string, err error) {
 	}
 	if todo&todoDots != 0 && hasDots(raw) {
 		raw = resolveDots(raw)
-		todo |= todoMerge // /a/..//b leaves two slashes, /a/../b does not
 	}
 	merged = raw
 	if todo&todoMerge != 0 && strings.Contains(raw, "//") {

@@ -31,6 +31,10 @@ func TestTies(t *testing.T) {
 			name: "shared wildcard", a: config.Match{Hosts: []string{"*.x", "a.x"}}, b: config.Match{Hosts: []string{"*.x"}},
 			why: "both take every path of host *.x with the same conditions", example: "GET http://any.x/",
 		},
+		{
+			name: "shared hosts", a: config.Match{Hosts: []string{"b.x", "a.x", "c.x"}}, b: config.Match{Hosts: []string{"d.x", "a.x", "b.x"}},
+			why: "both take every path of host a.x with the same conditions", example: "GET http://a.x/",
+		},
 		{name: "star", a: config.Match{Hosts: []string{"*", "a.x"}}, why: "both take every path of every host with the same conditions", example: "GET http://any.example/"},
 		{name: "other host", a: config.Match{Hosts: []string{"a.x"}}, b: config.Match{Hosts: []string{"*.x"}}},
 		{name: "priority", a: config.Match{Priority: 1}},
@@ -56,6 +60,7 @@ func TestTies(t *testing.T) {
 		{name: "slashes, two", a: paths("//a/*"), b: paths("/{x}/a/*"), keepA: true},
 		{name: "slashes, ranks", a: paths("//a/*"), b: paths("/a/b/*"), keepA: true, why: "both take path //a/* of every host with the same conditions"},
 		{name: "slashes, literals", a: paths("//a/*"), b: paths("/b/a/*"), keepA: true},
+		{name: "slashes, placeholders", a: paths("//{x}/b/*"), b: paths("/a/{y}/c/*"), keepA: true, why: "both take path //{x}/b/* of every host with the same conditions"},
 		{name: "slashes, exact", a: paths("//a"), b: paths("/b/a"), keepA: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {

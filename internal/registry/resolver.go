@@ -16,8 +16,9 @@ import (
 
 // Bounds of how DNS is asked.
 const (
-	askTimeout  = 2 * time.Second // for one server to answer one question
-	udpSize     = 1232            // what fits in one packet nearly everywhere
+	askTimeout  = time.Second // for one server to answer one question
+	rounds      = 2           // how often each server is asked
+	udpSize     = 1232        // what fits in one packet nearly everywhere
 	minTTL      = time.Second
 	maxTTL      = time.Hour
 	hostsTTL    = 30 * time.Second // of names in the hosts file, which have none
@@ -248,7 +249,8 @@ func (r *Resolver) search(ctx context.Context, name string, kind uint16) ([]dns.
 func (r *Resolver) ask(ctx context.Context, name string, kind uint16) ([]dns.RR, error) {
 	q := new(dns.Msg).SetQuestion(name, kind).SetEdns0(udpSize, false)
 	var last error
-	for _, server := range r.servers {
+	for n := range rounds * len(r.servers) {
+		server := r.servers[n%len(r.servers)]
 		reply, err := exchangeDNS(ctx, q, server)
 		switch {
 		case ctx.Err() != nil:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"time"
 
 	"github.com/asynched/api-gateway/exchange"
 )
@@ -16,6 +17,20 @@ type Question struct {
 	URL string `json:"url" required:"true"`
 	// Headers of the request; Host takes the place of the URL's.
 	Headers map[string][]string `json:"headers,omitempty"`
+}
+
+// A Step is one decision about a request.
+type Step struct {
+	// At is the time since the exchange began, in nanoseconds.
+	At time.Duration `json:"at_ns"`
+	// Stage is the kind of step: edge, match, filter, cache, balance, attempt, response.
+	Stage exchange.Stage `json:"stage" required:"true"`
+	// Subject names the object that decided or was decided about: a route, a filter kind, an instance.
+	Subject string `json:"subject" required:"true"`
+	// Verdict is one or two words: won, lost, picked, passed over, would send.
+	Verdict string `json:"verdict" required:"true"`
+	// Why is the reason in a sentence.
+	Why string `json:"why,omitempty"`
 }
 
 // An Explanation is what would become of a request, and why.
@@ -41,7 +56,7 @@ type Explanation struct {
 	// Detail says more.
 	Detail string `json:"detail,omitempty"`
 	// Steps are the decisions, in their order.
-	Steps []exchange.Step `json:"steps" required:"true"`
+	Steps []Step `json:"steps" required:"true"`
 }
 
 // Explain rehearses a request: nothing is sent.

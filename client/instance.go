@@ -19,10 +19,6 @@ type Placement struct {
 	Zone string `json:"zone,omitempty"`
 	// Metadata are labels that are kept and shown.
 	Metadata map[string]string `json:"metadata,omitempty"`
-	// Name is a label of the service.
-	Name string `json:"name,omitempty"`
-	// Tag is a label of the service.
-	Tag string `json:"tag,omitempty"`
 	// TTL is how long the instance stays without a heartbeat; without it, until it is removed.
 	TTL spec.Duration `json:"ttl,omitempty"`
 }
@@ -33,6 +29,8 @@ type InstanceInfo struct {
 	ID string `json:"id" required:"true"`
 	// Service it belongs to.
 	Service string `json:"service" required:"true"`
+	// Host that it was registered for; not there for a service of the configuration.
+	Host string `json:"host,omitempty"`
 	// Address is where it listens: host:port.
 	Address string `json:"address" required:"true"`
 	// Weight is its share of requests relative to the other instances; 0 gets none.
@@ -41,12 +39,16 @@ type InstanceInfo struct {
 	Zone string `json:"zone,omitempty"`
 	// Metadata are its labels.
 	Metadata map[string]string `json:"metadata,omitempty"`
-	// Name is a label of the service.
+	// Name is a label of a registration.
 	Name string `json:"name,omitempty"`
-	// Tag is a label of the service.
+	// Tag is a label of a registration.
 	Tag string `json:"tag,omitempty"`
 	// Source is who told of it: a file, this API, or DNS. Only those of this API can be changed by it.
-	Source string `json:"source" required:"true"`
+	Source string `json:"source" required:"true" enum:"file,api,dns"`
+	// Where the configuration names it, or the DNS name that leads to it: file:line:col.
+	Where string `json:"where,omitempty"`
+	// Shadowed is true if something else is in its place, such as the same address in a file: it gets no requests.
+	Shadowed bool `json:"shadowed"`
 	// TTL is how long it stays without a heartbeat; not there if it stays until it is removed.
 	TTL spec.Duration `json:"ttl,omitempty"`
 	// Draining is true if it gets no new requests; open ones finish.

@@ -1,0 +1,58 @@
+package admin
+
+import (
+	"net/http"
+	"regexp"
+
+	"golang.org/x/net/http/httpguts"
+
+	"github.com/asynched/api-gateway/client"
+)
+
+var methodToken = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$")
+
+// explain rehearses a request against the running configuration.
+func explain(s *Server, c *call) (*answer, error) {
+	state, err := s.state()
+	if err != nil {
+		return nil, err
+	}
+	var q client.Question
+	if err := decode(c, &q); err != nil {
+		return nil, err
+	}
+	if !methodToken.MatchString(q.Method) {
+		return nil, refuse(invalidField, "method: %q is not an HTTP method", q.Method)
+	}
+	header := make(http.Header)
+	for name, values := range q.Headers {
+		if !httpguts.ValidHeaderFieldName(name) {
+			return nil, refuse(invalidField, "headers: %q is not a header name", name)
+		}
+		for _, v := range values {
+			if !httpguts.ValidHeaderFieldValue(v) {
+				return nil, refuse(invalidField, "headers.%s: the value holds a byte that cannot stand in a header", name)
+			}
+			header.Add(name, v)
+		}
+	}
+	// While it is explained, the snapshot must not give back what it has borrowed.
+	snap := state.Snapshot
+	snap.Enter(0)
+	defer snap.Leave(0)
+	if now := s.opts.Control.State(); now.Snapshot != snap {
+		return nil, refuse(notReady, "the configuration was just replaced: ask again")
+	}
+	e, err := snap.Explain(c.r.Context(), q.Method, q.URL, header)
+	if err != nil {
+		return nil, &refusal{reason: invalidField, detail: "there is no such request: " + err.Error(), cause: err}
+	}
+	steps := make([]client.Step, 0, len(e.Steps))
+	for _, step := range e.Steps {
+		steps = append(steps, client.Step(step))
+	}
+	return &answer{body: client.Explanation{
+		Method: e.Method, Host: e.Host, Path: e.Path, Route: e.Route, Service: e.Service, Instance: e.Instance, Address: e.Address,
+		Status: e.Status, Reason: string(e.Reason), Detail: e.Detail, Steps: steps,
+	}}, nil
+}

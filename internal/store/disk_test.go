@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -137,6 +139,11 @@ func TestCutShort(t *testing.T) {
 			if err := s.Close(); err != nil {
 				t.Errorf("Close: %v", err)
 			}
+			// The cure works, so the lock is free.
+			if err := os.Truncate(path, 0); err != nil {
+				t.Error(err)
+			}
+			open(t, filepath.Dir(path), store.Options{})
 		})
 	}
 }
@@ -174,6 +181,63 @@ func TestGroup(t *testing.T) {
 			t.Errorf("%d revisions in %d writes, want 100 in 2", len(revisions), seals.Load())
 		}
 	})
+}
+
+// TestGroupOrder: what shares a write is judged and done one after another.
+func TestGroupOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, t.TempDir(), store.Options{})
+		short, err1 := s.Grant(t.Context(), time.Hour)
+		long, err2 := s.Grant(t.Context(), time.Hour)
+		_, err3 := s.Commit(t.Context(), store.Txn{Then: []store.Op{
+			store.Put("moved", nil, short), store.Put("stays", nil, short), store.Put("freed", nil, short),
+		}})
+		if err := errors.Join(err1, err2, err3); err != nil {
+			t.Fatal(err)
+		}
+		release := make(chan struct{})
+		s.SetSeal(func(tx *bbolt.Tx) error {
+			<-release
+			return tx.Commit()
+		})
+		var wg sync.WaitGroup
+		for i, call := range []func() error{
+			func() error { _, err := s.Commit(t.Context(), put("first", "")); return err }, // holds the others up
+			func() error { return commitOp(s, store.Put("moved", nil, long)) },
+			func() error { return commitOp(s, store.Put("freed", nil, 0)) },
+			func() error { return commitOp(s, store.Put("late", nil, short)) },
+			func() error { return s.Revoke(t.Context(), short) },
+			func() error { return commitOp(s, store.Put("moved", []byte("again"), long)) },
+			func() error {
+				if err := commitOp(s, store.Put("after", nil, short)); !errors.Is(err, store.ErrNotFound) {
+					return fmt.Errorf("put under a lease that ended just before: %w", err)
+				}
+				return nil
+			},
+		} {
+			wg.Go(func() {
+				if err := call(); err != nil {
+					t.Errorf("call %d: %v", i, err)
+				}
+			})
+			synctest.Wait()
+		}
+		close(release)
+		wg.Wait()
+		l, err := s.List(t.Context(), "")
+		var got []string
+		for _, e := range l.Entries {
+			got = append(got, e.Key)
+		}
+		if want := []string{"first", "freed", "moved"}; err != nil || !slices.Equal(got, want) {
+			t.Errorf("the store has %q, %v, want %q", got, err, want)
+		}
+	})
+}
+
+func commitOp(s store.Store, op store.Op) error {
+	_, err := s.Commit(context.Background(), store.Txn{Then: []store.Op{op}})
+	return err
 }
 
 // TestGroupTooBig: one write that does not fit takes no other along.

@@ -44,8 +44,7 @@ func (g *group) lives(id LeaseID) bool {
 	if _, ended := g.ended[id]; ended {
 		return false
 	}
-	_, granted := g.granted[id]
-	return granted || g.leases.lives(id)
+	return g.leases.lives(id) // one granted in this group is not known to anybody yet
 }
 
 // commit stages a checked transaction: all of it, or, with an error, nothing.
@@ -119,7 +118,6 @@ func (g *group) end(id LeaseID) error {
 	}
 	slices.SortFunc(ops, func(a, b Op) int { return strings.Compare(a.Key, b.Key) })
 	g.apply(ops)
-	delete(g.granted, id)
 	g.ended[id] = struct{}{}
 	return nil
 }

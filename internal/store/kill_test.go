@@ -24,9 +24,13 @@ const (
 )
 
 // TestKill kills a process in the middle of its writes, again and again. Every acknowledged write must be there when the
-// store is opened the next time, each whole, and every opening must succeed. SALLYPORT_KILLS sets how many kills.
+// store is opened the next time, each whole, and every opening must succeed. It kills 200 times, 20 with
+// -short, or SALLYPORT_KILLS times.
 func TestKill(t *testing.T) {
-	kills := 20
+	kills := 200
+	if testing.Short() {
+		kills = 20
+	}
 	if n, err := strconv.Atoi(os.Getenv("SALLYPORT_KILLS")); err == nil {
 		kills = n
 	}

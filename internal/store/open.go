@@ -65,8 +65,10 @@ func prepare(path string) (fresh bool, err error) {
 	case err != nil:
 		return false, fault("open", path, err)
 	case !info.Mode().IsRegular():
-		return false, &Error{Op: "open", Path: path, Kind: ErrCorrupt, Cause: errors.New("not a regular file"),
-			Cure: "give the store the path of a file"}
+		return false, &Error{
+			Op: "open", Path: path, Kind: ErrCorrupt, Cause: errors.New("not a regular file"),
+			Cure: "give the store the path of a file",
+		}
 	}
 	return false, nil
 }

@@ -18,8 +18,8 @@ import (
 	"github.com/asynched/api-gateway/spec"
 )
 
-// A Prepare readies one room for a snapshot that is about to be served. It may fail, and then has changed nothing.
-// Afterwards exactly one of commit, which cannot fail, and abort is called.
+// A Prepare readies the other rooms for a snapshot that is about to be served. It may fail, and then has changed nothing.
+// Otherwise exactly one of commit, which cannot fail, and abort is called after it.
 type Prepare func(ctx context.Context, next *snapshot.Snapshot) (commit, abort func(), err error)
 
 // Options are what a Control works with.
@@ -34,8 +34,8 @@ type Options struct {
 	Env snapshot.Env
 	// Store keeps what the admin API made.
 	Store store.Store
-	// Prepares are called in their order, and committed in their order.
-	Prepares []Prepare
+	// Prepare readies everything else for a snapshot.
+	Prepare Prepare
 	// Log names each change.
 	Log *slog.Logger
 }
@@ -173,26 +173,17 @@ func (c *Control) apply(ctx context.Context, next change, keep func() error) (*S
 	if err != nil {
 		return nil, err
 	}
-	var commits, aborts []func()
-	for _, prepare := range c.opts.Prepares {
-		var commit, abort func()
-		if commit, abort, err = prepare(ctx, snap); err != nil {
-			break
-		}
-		commits, aborts = append(commits, commit), append(aborts, abort)
-	}
-	if err == nil && keep != nil {
-		err = keep()
-	}
+	commit, abort, err := c.opts.Prepare(ctx, snap)
 	if err != nil {
-		for _, abort := range aborts {
-			abort()
-		}
 		return nil, errors.Join(err, snap.Discard())
 	}
-	for _, commit := range commits {
-		commit()
+	if keep != nil {
+		if err := keep(); err != nil {
+			abort()
+			return nil, errors.Join(err, snap.Discard())
+		}
 	}
+	commit()
 	c.state.Store(state)
 	c.failure.Store(nil)
 	c.opts.Env.Metrics.ConfigApplied(state.Revision, state.Applied)

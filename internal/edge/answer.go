@@ -71,17 +71,16 @@ func sendTrailers(h http.Header, resp *http.Response, announced int) {
 }
 
 // copyBody streams the body. An answer without a known length is a stream in which every part counts when it is sent:
-// it is flushed as it comes. So is one with trailers, which would otherwise get a length and lose them.
+// the head and each part are flushed as they come. So is one with trailers, which would otherwise get a length and lose
+// them.
 func (v *visit) copyBody(resp *http.Response, trailers bool) error {
 	if resp.Body == http.NoBody {
 		return nil
 	}
-	stream := resp.ContentLength < 0 || trailers
 	var flusher http.Flusher
-	if stream {
-		flusher, _ = v.w.(http.Flusher)
-		if flusher != nil && (trailers || resp.Header.Get("Content-Type") == "text/event-stream" || isGRPC(resp.Header)) {
-			flusher.Flush() // the client is waiting for the head; the first part may be long in coming
+	if resp.ContentLength < 0 || trailers {
+		if flusher, _ = v.w.(http.Flusher); flusher != nil {
+			flusher.Flush() // the first part may be long in coming
 		}
 	}
 	buf := buffers.Get().(*[32 << 10]byte)

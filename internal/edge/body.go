@@ -32,6 +32,7 @@ type body struct {
 	deadline time.Time
 	ended    atomic.Bool
 	reading  atomic.Bool
+	failure  atomic.Pointer[exchange.Error]
 }
 
 // takeBody puts the listener's bounds around the body of the request.
@@ -73,6 +74,15 @@ func isGRPC(h http.Header) bool {
 
 // Read reads on, within the bounds.
 func (b *body) Read(p []byte) (int, error) {
+	n, err := b.next(p)
+	var e *exchange.Error
+	if errors.As(err, &e) {
+		b.failure.Store(e)
+	}
+	return n, err
+}
+
+func (b *body) next(p []byte) (int, error) {
 	b.reading.Store(true)
 	defer b.reading.Store(false)
 	if b.ended.Load() {

@@ -67,6 +67,7 @@ func (e *Edge) Addresses() map[string]string {
 type Prepared struct {
 	edge  *Edge
 	next  *snapshot.Snapshot
+	old   *snapshot.Snapshot // what Commit replaced
 	fresh []*listener
 	keep  map[string]*listener
 }
@@ -102,12 +103,12 @@ func (e *Edge) Prepare(next *snapshot.Snapshot) (*Prepared, error) {
 }
 
 // Commit makes the snapshot the one that serves, and starts and stops listeners as it says. It cannot fail. Open
-// connections of a listener that is gone finish what they are doing.
+// connections of a listener that is gone finish what they are doing. Call Retire after it.
 func (p *Prepared) Commit() {
 	e := p.edge
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	old := e.current.Swap(p.next)
+	p.old = e.current.Swap(p.next)
 	for name, c := range p.next.Config.Listeners {
 		if l := p.keep[c.Address]; l != nil {
 			l.configure(name, c, p.next.TLS(name))
@@ -125,13 +126,18 @@ func (p *Prepared) Commit() {
 		delete(e.listeners, address)
 		e.running.Go(func() { l.leave(context.Background(), time.Duration(p.next.Config.DrainTimeout)) })
 	}
-	if old != nil {
-		e.running.Go(func() {
-			if err := old.Retire(); err != nil {
-				e.log.Warn("closing what an old configuration used", "error", err)
-			}
-		})
+}
+
+// Retire gives back what only the replaced snapshot used, once its last exchange is done. It does not wait for that.
+func (p *Prepared) Retire() {
+	if p.old == nil {
+		return
 	}
+	p.edge.running.Go(func() {
+		if err := p.old.Retire(); err != nil {
+			p.edge.log.Warn("closing what an old configuration used", "error", err)
+		}
+	})
 }
 
 func (p *Prepared) wants(address string) bool {

@@ -59,7 +59,6 @@ func (l *listener) newEngine(name string, c *config.Listener) *engine {
 	if l.secure {
 		s.TLSConfig = &tls.Config{
 			MinVersion: tls.VersionTLS12, // each connection asks for its own below
-			NextProtos: alpn(c.Protocols),
 			GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
 				return l.tls.Load(), nil
 			},
@@ -69,19 +68,6 @@ func (l *listener) newEngine(name string, c *config.Listener) *engine {
 		}
 	}
 	return &engine{server: s, listener: l, gone: make(chan struct{})}
-}
-
-func alpn(protocols []string) []string {
-	var list []string
-	for _, p := range protocols {
-		switch p {
-		case "h2":
-			list = append(list, "h2")
-		case "h1":
-			list = append(list, "http/1.1")
-		}
-	}
-	return list
 }
 
 // serve runs the engine until it is shut down.

@@ -16,12 +16,18 @@ const errorPage = "https://github.com/asynched/api-gateway/blob/main/docs/errors
 
 // fail answers with an error. It is the one place where an exchange.Error becomes a response.
 func (v *visit) fail(e *exchange.Error) {
+	// A body that failed is the cause of what failed after it. The engine also takes the client for gone then, though it
+	// may be waiting for an answer.
+	cause := v.body.failure.Load()
+	if cause != nil {
+		e = cause
+	}
 	v.fault, v.source, v.status = e, e.Source, e.Status
 	if v.sent {
 		v.abort = true
 		return
 	}
-	if e.Reason == exchange.ClientGone || v.x.Request.Context().Err() != nil {
+	if e.Reason == exchange.ClientGone || cause == nil && v.x.Request.Context().Err() != nil {
 		v.status, v.abort = statusClientGone, true // nobody is there to read an answer
 		return
 	}

@@ -2,11 +2,16 @@ package edge_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -90,6 +95,7 @@ func (g *gate) apply(text string) {
 		g.t.Fatal(err)
 	}
 	prepared.Commit()
+	prepared.Retire()
 }
 
 // url returns a URL of the listener web.
@@ -137,3 +143,21 @@ listeners: {web: {address: "127.0.0.1:0"}}
 services: {origin: {instances: [{address: "$origin"}], health: {active: {type: none}}}}
 routes: {all: {service: origin}}
 `
+
+// writePair writes a certificate and its key as PEM files.
+func writePair(t *testing.T, dir string, pair tls.Certificate) (cert, key string) {
+	t.Helper()
+	der, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	for name, block := range map[string]*pem.Block{
+		cert: {Type: "CERTIFICATE", Bytes: pair.Certificate[0]}, key: {Type: "PRIVATE KEY", Bytes: der},
+	} {
+		if err := os.WriteFile(name, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return cert, key
+}

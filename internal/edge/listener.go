@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/asynched/api-gateway/config"
+	"github.com/asynched/api-gateway/internal/listen"
 	"github.com/asynched/api-gateway/internal/metric"
 )
 
@@ -51,9 +51,9 @@ func (l *listener) name() string { return l.terms.Load().name }
 
 // bind opens the socket of a listener. Nothing is accepted yet.
 func (e *Edge) bind(name string, c *config.Listener) (*listener, error) {
-	socket, err := net.Listen("tcp", c.Address)
+	socket, err := listen.TCP(c.Address)
 	if err != nil {
-		return nil, bindError(c.Address, err)
+		return nil, err
 	}
 	l := &listener{
 		edge: e, address: c.Address, secure: c.TLS != nil, proxied: c.ProxyProtocol, socket: socket,
@@ -79,8 +79,6 @@ func (l *listener) configure(name string, c *config.Listener, t *tls.Config) {
 		l.stats = l.edge.metrics.Listener(name)
 	}
 	if t != nil {
-		t = t.Clone()
-		t.NextProtos = alpn(c.Protocols)
 		l.tls.Store(t)
 	}
 	if l.engine != nil {
@@ -231,16 +229,4 @@ func (l *listener) leave(ctx context.Context, wait time.Duration) {
 	if err := l.shutdown(ctx); err != nil {
 		l.edge.log.Warn("listener closed with open exchanges", "listener", l.name(), "error", err)
 	}
-}
-
-// bindError says who has the port, if that can be found out.
-func bindError(address string, err error) error {
-	var op *net.OpError
-	if errors.As(err, &op) {
-		err = op.Err
-	}
-	if holder := portHolder(address); holder != "" {
-		return fmt.Errorf("cannot listen on %s: %w: %s has it", address, err, holder)
-	}
-	return fmt.Errorf("cannot listen on %s: %w", address, err)
 }

@@ -50,6 +50,10 @@ func (s *Snapshot) Registered(host string, g *upstream.Group) exchange.Handler {
 	return upstream.NewService(host, s.registered, g)
 }
 
+// RegisteredSettings are the settings of all registered hosts. They are the same value over snapshots as long as nothing
+// about them changes.
+func (s *Snapshot) RegisteredSettings() *upstream.Settings { return s.registered }
+
 // Serves returns the name of a configured route that names the canonical host, exactly or by a wildcard, and where it
 // is defined.
 func (s *Snapshot) Serves(host string) (name, where string, ok bool) {

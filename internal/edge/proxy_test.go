@@ -1,0 +1,361 @@
+package edge_test
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
+	"net/textproto"
+	"strings"
+	"testing"
+	"time"
+)
+
+// h2c is a client that speaks HTTP/2 without TLS.
+func h2c() *http.Client {
+	p := new(http.Protocols)
+	p.SetUnencryptedHTTP2(true)
+	return &http.Client{Transport: &http.Transport{Protocols: p}}
+}
+
+func clients() map[string]*http.Client {
+	return map[string]*http.Client{"h1": {Transport: &http.Transport{}}, "h2c": h2c()}
+}
+
+func TestTrailersBothWays(t *testing.T) {
+	g := start(t, oneService, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Trailer", "X-Announced")
+		body, _ := io.ReadAll(r.Body)
+		_, _ = w.Write(body)
+		w.Header().Set("X-Announced", r.Trailer.Get("X-Sum"))
+		w.Header().Set(http.TrailerPrefix+"X-Late", "late")
+	}))
+	for name, client := range clients() {
+		t.Run(name, func(t *testing.T) {
+			r, _ := http.NewRequest("POST", g.url("/"), io.MultiReader(strings.NewReader("abc"), strings.NewReader("def")))
+			r.Trailer = http.Header{"X-Sum": {"42"}}
+			resp, err := client.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			body, err := io.ReadAll(resp.Body)
+			if err != nil || string(body) != "abcdef" {
+				t.Fatalf("%q, %v", body, err)
+			}
+			if resp.Trailer.Get("X-Announced") != "42" || resp.Trailer.Get("X-Late") != "late" {
+				t.Errorf("trailers %v", resp.Trailer)
+			}
+		})
+	}
+}
+
+func TestInterimResponses(t *testing.T) {
+	g := start(t, oneService, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Link", "</style.css>; rel=preload")
+		w.WriteHeader(http.StatusEarlyHints)
+		w.Header().Del("Link")
+		body, _ := io.ReadAll(r.Body)
+		_, _ = w.Write(body)
+	}))
+	for name, client := range clients() {
+		t.Run(name, func(t *testing.T) {
+			var hints []string
+			ctx := httptrace.WithClientTrace(context.Background(), &httptrace.ClientTrace{Got1xxResponse: func(code int, h textproto.MIMEHeader) error {
+				hints = append(hints, fmt.Sprint(code, h.Get("Link")))
+				return nil
+			}})
+			r, _ := http.NewRequestWithContext(ctx, "POST", g.url("/"), strings.NewReader("body"))
+			r.Header.Set("Expect", "100-continue")
+			resp, err := client.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			if body, _ := io.ReadAll(resp.Body); string(body) != "body" {
+				t.Errorf("body %q", body)
+			}
+			if !strings.Contains(strings.Join(hints, ","), "103</style.css>") {
+				t.Errorf("interim responses %v", hints)
+			}
+			if resp.Header.Get("Link") != "" {
+				t.Error("the field of the interim response stands in the final one")
+			}
+		})
+	}
+}
+
+func TestEventsAreFlushed(t *testing.T) {
+	next := make(chan struct{})
+	g := start(t, oneService, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		w.(http.Flusher).Flush()
+		for i := range 3 {
+			<-next
+			fmt.Fprintf(w, "data: %d\n\n", i)
+			w.(http.Flusher).Flush()
+		}
+	}))
+	for name, client := range clients() {
+		t.Run(name, func(t *testing.T) {
+			resp, err := client.Get(g.url("/"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			r := bufio.NewReader(resp.Body)
+			for i := range 3 {
+				next <- struct{}{}
+				line, err := r.ReadString('\n')
+				if err != nil || line != fmt.Sprintf("data: %d\n", i) {
+					t.Fatalf("%q, %v", line, err)
+				}
+				_, _ = r.ReadString('\n')
+			}
+		})
+	}
+}
+
+// The instance answers while the request is still being sent, and each side waits for the other.
+func TestBothWaysAtOnce(t *testing.T) {
+	g := start(t, oneService, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).EnableFullDuplex()
+		w.WriteHeader(200)
+		w.(http.Flusher).Flush()
+		buf := make([]byte, 16)
+		for {
+			n, err := r.Body.Read(buf)
+			_, _ = w.Write(buf[:n])
+			w.(http.Flusher).Flush()
+			if err != nil {
+				return
+			}
+		}
+	}))
+	for name, client := range clients() {
+		t.Run(name, func(t *testing.T) {
+			pr, pw := io.Pipe()
+			r, _ := http.NewRequest("POST", g.url("/"), pr)
+			resp, err := client.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			for i := range 5 {
+				word := fmt.Sprintf("word %d", i)
+				go func() { _, _ = io.WriteString(pw, word) }()
+				buf := make([]byte, len(word))
+				if _, err := io.ReadFull(resp.Body, buf); err != nil || string(buf) != word {
+					t.Fatalf("%q, %v", buf, err)
+				}
+			}
+			_ = pw.Close()
+			if rest, err := io.ReadAll(resp.Body); err != nil || len(rest) > 0 {
+				t.Errorf("%q, %v", rest, err)
+			}
+		})
+	}
+}
+
+func TestStatusesWithoutBody(t *testing.T) {
+	g := start(t, oneService, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/head":
+			w.Header().Set("Content-Length", "1234")
+		case "/204":
+			w.WriteHeader(204)
+		case "/304":
+			w.Header().Set("Etag", `"x"`)
+			w.WriteHeader(304)
+		}
+	}))
+	for name, client := range clients() {
+		t.Run(name, func(t *testing.T) {
+			for _, tt := range []struct {
+				method, path string
+				status       int
+				length       int64
+			}{{"HEAD", "/head", 200, 1234}, {"GET", "/204", 204, 0}, {"GET", "/304", 304, 0}} {
+				r, _ := http.NewRequest(tt.method, g.url(tt.path), nil)
+				resp, err := client.Do(r)
+				if err != nil {
+					t.Fatal(tt.path, err)
+				}
+				body, err := io.ReadAll(resp.Body)
+				_ = resp.Body.Close()
+				if err != nil || len(body) > 0 || resp.StatusCode != tt.status || tt.length > 0 && resp.ContentLength != tt.length {
+					t.Errorf("%s: %d, length %d, %q, %v", tt.path, resp.StatusCode, resp.ContentLength, body, err)
+				}
+			}
+		})
+	}
+}
+
+func TestClientGoneReachesInstance(t *testing.T) {
+	began, gone := make(chan struct{}), make(chan struct{})
+	g := start(t, oneService, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		began <- struct{}{}
+		<-r.Context().Done()
+		gone <- struct{}{}
+	}))
+	for name, client := range clients() {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(context.Background())
+			r, _ := http.NewRequestWithContext(ctx, "GET", g.url("/"), nil)
+			go func() {
+				<-began
+				cancel()
+			}()
+			if resp, err := client.Do(r); err == nil {
+				_ = resp.Body.Close()
+				t.Fatal("an answer")
+			}
+			select {
+			case <-gone:
+			case <-time.After(5 * time.Second):
+				t.Fatal("the instance was not told")
+			}
+		})
+	}
+}
+
+// An answer that breaks off must not look complete to the client.
+func TestBrokenAnswerIsCut(t *testing.T) {
+	for _, chunked := range []bool{false, true} {
+		g := start(t, oneService, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if !chunked {
+				w.Header().Set("Content-Length", "1000")
+			}
+			_, _ = io.WriteString(w, "part")
+			w.(http.Flusher).Flush()
+			panic(http.ErrAbortHandler)
+		}))
+		for name, client := range clients() {
+			t.Run(fmt.Sprint(name, " chunked ", chunked), func(t *testing.T) {
+				resp, err := client.Get(g.url("/"))
+				if err != nil {
+					return // cut before the head got out: as good
+				}
+				defer resp.Body.Close()
+				if body, err := io.ReadAll(resp.Body); err == nil {
+					t.Errorf("%q looks complete", body)
+				}
+			})
+		}
+	}
+}
+
+// echoUpgrade switches to a protocol that echoes, with bytes of its own sent along with the 101.
+func echoUpgrade(t *testing.T) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Upgrade") != "echo" || r.Header.Get("Connection") != "Upgrade" {
+			t.Errorf("instance got Upgrade %q, Connection %q", r.Header.Get("Upgrade"), r.Header.Get("Connection"))
+		}
+		c, rw, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.Close()
+		_, _ = io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nhello ")
+		_, _ = io.Copy(c, rw.Reader)
+	})
+}
+
+func TestUpgrade(t *testing.T) {
+	g := start(t, oneService, echoUpgrade(t))
+	c := g.dial()
+	// The first bytes of the new protocol come with the request.
+	fmt.Fprint(c, "GET / HTTP/1.1\r\nHost: a.test\r\nConnection: keep-alive, Upgrade\r\nUpgrade: echo\r\n\r\nearly ")
+	r := bufio.NewReader(c)
+	resp, err := http.ReadResponse(r, nil)
+	if err != nil || resp.StatusCode != 101 || resp.Header.Get("Upgrade") != "echo" {
+		t.Fatal(resp, err)
+	}
+	buf := make([]byte, len("hello early "))
+	if _, err := io.ReadFull(r, buf); err != nil || string(buf) != "hello early " {
+		t.Fatalf("%q, %v", buf, err)
+	}
+	fmt.Fprint(c, "late")
+	_ = c.(*net.TCPConn).CloseWrite()
+	if rest, err := io.ReadAll(r); err != nil || string(rest) != "late" {
+		t.Fatalf("after half-close: %q, %v", rest, err)
+	}
+}
+
+func TestUpgradeH2CIsNotForwarded(t *testing.T) {
+	g := start(t, oneService, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Upgrade") != "" || r.Header.Get("Http2-Settings") != "" || r.Header.Get("Connection") != "" {
+			t.Errorf("instance got %v", r.Header)
+		}
+	}))
+	answer := g.raw("GET / HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n")
+	if !strings.HasPrefix(answer, "HTTP/1.1 200") {
+		t.Errorf("%q", answer)
+	}
+}
+
+func TestTunnelSilence(t *testing.T) {
+	g := start(t, strings.Replace(oneService, `"127.0.0.1:0"`, `"127.0.0.1:0", timeouts: {tunnel: 200ms}`, 1), echoUpgrade(t))
+	c := g.dial()
+	fmt.Fprint(c, "GET / HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+	began := time.Now()
+	_, err := io.ReadAll(c)
+	if took := time.Since(began); err != nil && !errors.Is(err, io.EOF) || took < 150*time.Millisecond || took > 3*time.Second {
+		t.Errorf("closed after %v: %v", took, err)
+	}
+}
+
+func TestSlowBodyIsCut(t *testing.T) {
+	g := start(t, strings.Replace(oneService, `"127.0.0.1:0"`, `"127.0.0.1:0", timeouts: {body: 200ms}`, 1), http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+	}))
+	answer := g.raw("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 10\r\n\r\nabc")
+	if !strings.HasPrefix(answer, "HTTP/1.1 408") || !strings.Contains(answer, "client_timeout") {
+		t.Errorf("%q", answer)
+	}
+}
+
+func TestProxyProtocol(t *testing.T) {
+	g := start(t, strings.Replace(oneService, `"127.0.0.1:0"`, `"127.0.0.1:0", proxy_protocol: true, trusted_proxies: [127.0.0.0/8]`, 1), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, r.Header.Get("X-Real-Ip"))
+	}))
+	answer := g.raw("PROXY TCP4 192.0.2.7 127.0.0.1 5555 80\r\nGET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n")
+	if !strings.HasSuffix(answer, "192.0.2.7") {
+		t.Errorf("%q", answer)
+	}
+	if answer := g.raw("GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n"); answer != "" {
+		t.Errorf("without the header: %q", answer)
+	}
+}
+
+func TestTLS(t *testing.T) {
+	s := httptest.NewUnstartedServer(nil) // for its certificate only
+	s.StartTLS()
+	defer s.Close()
+	dir := t.TempDir()
+	cert, key := writePair(t, dir, s.TLS.Certificates[0])
+	g := start(t, strings.Replace(oneService, `"127.0.0.1:0"`, fmt.Sprintf(`"127.0.0.1:0", tls: {certificates: [{cert: %q, key: %q}]}`, cert, key), 1),
+		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.WriteString(w, r.Header.Get("X-Forwarded-Proto"))
+		}))
+	for _, h2 := range []bool{false, true} {
+		client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: h2}}
+		resp, err := client.Get("https://" + g.address())
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if string(body) != "https" || (resp.ProtoMajor == 2) != h2 {
+			t.Errorf("h2 %v: %s, %q", h2, resp.Proto, body)
+		}
+		client.CloseIdleConnections()
+	}
+}

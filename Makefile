@@ -13,6 +13,7 @@ BUILD   := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLA
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
 PACKAGES  ?= ./...
+TESTFLAGS ?=
 BENCH     ?= .
 BENCHTIME ?= 1s
 FUZZTIME  ?= 10s
@@ -46,7 +47,7 @@ lint: ## gofumpt, staticcheck, deadcode
 	@echo deadcode && dead="$$($(TOOL) deadcode -test ./...)" && test -z "$$dead" || { echo "$$dead" >&2; exit 1; }
 
 test: ## the tests
-	$(GO) test $(PACKAGES)
+	$(GO) test $(TESTFLAGS) $(PACKAGES)
 
 race: ## the tests under the race detector (wants a C compiler)
 	$(GO) test -race $(PACKAGES)

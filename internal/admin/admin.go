@@ -163,12 +163,15 @@ func (s *Server) Run(ctx context.Context) error {
 	return err
 }
 
-// Close closes the socket of a server that was never run.
+// Close closes the socket of a server that was never run; after Run it does nothing.
 func (s *Server) Close() error {
 	if s.socket == nil {
 		return nil
 	}
-	return s.socket.Close()
+	if err := s.socket.Close(); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
 }
 
 // state returns the running configuration, or a refusal if there is none yet.

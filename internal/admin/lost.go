@@ -17,13 +17,15 @@ func (s *Server) lost(r *http.Request) *refusal {
 		e.header = http.Header{"Allow": {strings.Join(allow, ", ")}}
 		return e
 	}
-	paths := s.near(r)
-	hint := ": GET /v1/openapi.json lists what there is"
-	if word := spec.DidYouMean(r.URL.Path, paths); word != "" {
-		hint = word
+	paths, clean := s.near(r), path.Clean(r.URL.Path)
+	hint := spec.DidYouMean(r.URL.Path, paths)
+	for _, likely := range []string{"/v1" + clean, clean} {
+		if slices.Contains(paths, likely) {
+			hint = fmt.Sprintf(": did you mean %q?", likely)
+		}
 	}
-	if full := "/v1" + path.Clean(r.URL.Path); slices.Contains(paths, full) {
-		hint = fmt.Sprintf(": did you mean %q?", full)
+	if hint == "" {
+		hint = ": GET /v1/openapi.json lists what there is"
 	}
 	return refuse(unknownPath, "there is nothing at %s%s", r.URL.Path, hint)
 }

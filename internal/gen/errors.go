@@ -3,7 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"strings"
+	"slices"
 
 	"github.com/asynched/api-gateway/exchange"
 )
@@ -29,23 +29,42 @@ request id, and with the cause, which clients are not told.
 
 `
 
-// errorsPage tells each reason under a heading of its own, so that the reason is the anchor.
-func errorsPage(reasons []exchange.ReasonInfo) []byte {
+// errorsPage tells each reason under a heading of its own, so that the reason is the anchor. The admin API shares some
+// with traffic: those are told once, and what is different about them is added.
+func errorsPage(traffic, admin []exchange.ReasonInfo) []byte {
 	var b bytes.Buffer
 	b.WriteString(errorsIntro)
-	b.WriteString("| reason | status | at fault |\n| --- | --- | --- |\n")
-	for _, r := range reasons {
-		fmt.Fprintf(&b, "| [%s](#%s) | %d | %s |\n", r.Reason, r.Reason, r.Status, fault(r.Source))
-	}
-	for _, r := range reasons {
-		fmt.Fprintf(&b, "\n## %s\n\n", r.Reason)
-		fmt.Fprintf(&b, "**%d %s.** At fault: %s.", r.Status, strings.TrimSuffix(r.Title, "."), fault(r.Source))
-		if r.Proxy != "" {
-			fmt.Fprintf(&b, " Proxy-Status: `%s`.", r.Proxy)
+	b.WriteString("## Traffic\n\n")
+	contents(&b, traffic)
+	for _, r := range traffic {
+		tell(&b, r)
+		if i := slices.IndexFunc(admin, func(other exchange.ReasonInfo) bool { return other.Reason == r.Reason }); i >= 0 {
+			fmt.Fprintf(&b, "- In the admin API: %s %s\n", admin[i].Cause, admin[i].Cure)
 		}
-		fmt.Fprintf(&b, "\n\n- Cause: %s\n- Cure: %s\n", r.Cause, r.Cure)
+	}
+	b.WriteString("\n## Admin API\n\n")
+	contents(&b, admin)
+	for _, r := range admin {
+		if !slices.ContainsFunc(traffic, func(other exchange.ReasonInfo) bool { return other.Reason == r.Reason }) {
+			tell(&b, r)
+		}
 	}
 	return b.Bytes()
+}
+
+func contents(b *bytes.Buffer, reasons []exchange.ReasonInfo) {
+	b.WriteString("| reason | status | at fault |\n| --- | --- | --- |\n")
+	for _, r := range reasons {
+		fmt.Fprintf(b, "| [%s](#%s) | %d | %s |\n", r.Reason, r.Reason, r.Status, fault(r.Source))
+	}
+}
+
+func tell(b *bytes.Buffer, r exchange.ReasonInfo) {
+	fmt.Fprintf(b, "\n### %s\n\n**%d %s.** At fault: %s.", r.Reason, r.Status, r.Title, fault(r.Source))
+	if r.Proxy != "" {
+		fmt.Fprintf(b, " Proxy-Status: `%s`.", r.Proxy)
+	}
+	fmt.Fprintf(b, "\n\n- Cause: %s\n- Cure: %s\n", r.Cause, r.Cure)
 }
 
 // fault names a party in words.

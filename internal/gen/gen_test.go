@@ -11,10 +11,12 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"github.com/asynched/api-gateway/client"
 	"github.com/asynched/api-gateway/config"
 	"github.com/asynched/api-gateway/exchange"
 	"github.com/asynched/api-gateway/filter"
 	"github.com/asynched/api-gateway/filters"
+	"github.com/asynched/api-gateway/internal/admin"
 	"github.com/asynched/api-gateway/spec/specdoc"
 )
 
@@ -43,6 +45,7 @@ func TestFilesAreFresh(t *testing.T) {
 
 func TestEveryFieldHasAComment(t *testing.T) {
 	specdoc.CheckComments(t, reflect.TypeFor[config.Config](), config.Docs())
+	specdoc.CheckComments(t, reflect.TypeFor[client.Registration](), client.Docs())
 }
 
 // The schema is one that a validator takes, and says what the decoder says of the smallest right and wrong files.
@@ -87,9 +90,9 @@ func TestSchemaIsOne(t *testing.T) {
 }
 
 func TestEveryReasonHasItsHeading(t *testing.T) {
-	text := string(errorsPage(exchange.Reasons()))
-	for _, r := range exchange.Reasons() {
-		if strings.Count(text, "\n## "+string(r.Reason)+"\n") != 1 {
+	text := string(errorsPage(exchange.Reasons(), admin.Reasons()))
+	for _, r := range append(exchange.Reasons(), admin.Reasons()...) {
+		if strings.Count(text, "\n### "+string(r.Reason)+"\n") != 1 {
 			t.Errorf("%s does not have one heading", r.Reason)
 		}
 	}

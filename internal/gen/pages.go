@@ -8,6 +8,7 @@ import (
 	"github.com/asynched/api-gateway/exchange"
 	"github.com/asynched/api-gateway/filter"
 	"github.com/asynched/api-gateway/filters"
+	"github.com/asynched/api-gateway/internal/admin"
 )
 
 // pageFiles returns the files that are made of what is compiled in.
@@ -23,7 +24,9 @@ func pageFiles() ([]file, error) {
 	return []file{
 		{"docs/reference/configuration.md", page("config/ and filters/", config.Reference(catalog))},
 		{"docs/reference/sallyport.schema.json", schema},
-		{"docs/errors.md", page("exchange/reason.go", errorsPage(exchange.Reasons()))},
+		{"docs/reference/admin-api.md", page("internal/admin/ and client/", admin.Reference(catalog))},
+		{"docs/reference/openapi.json", admin.OpenAPI("", catalog)},
+		{"docs/errors.md", page("exchange/reason.go and internal/admin/reason.go", errorsPage(exchange.Reasons(), admin.Reasons()))},
 	}, nil
 }
 

@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"os"
 	"strings"
-	"text/tabwriter"
 	"time"
 )
 
@@ -67,33 +65,47 @@ func (s *stage) killOne(ctx context.Context) error {
 	}
 	load.turn()
 	killed := time.Now()
-	if err := pause(ctx, someTime); err != nil {
+	list, err := s.awaitStatus(ctx, victim, "unhealthy")
+	if err != nil {
+		return err
+	}
+	noticed := time.Since(killed)
+	if err := pause(ctx, someTime-noticed); err != nil {
 		return err
 	}
 	load.stop()
-	w := tabwriter.NewWriter(os.Stdout, 8, 0, 3, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "\tbefore\tafter\t")
+	fmt.Printf("   %-8s %8s %8s\n", "", "before", "after")
 	for _, o := range s.origins {
-		fmt.Fprintf(w, "%s\t%d\t%d\t\n", o.name, load.before[o.name], load.after[o.name])
-	}
-	if err := w.Flush(); err != nil {
-		return err
+		fmt.Printf("   %-8s %8d %8d\n", o.name, load.before[o.name], load.after[o.name])
 	}
 	if err := load.verdict(); err != nil {
 		return err
 	}
-	heading(4, "What the API says of it: GET /services")
-	return s.awaitStatus(ctx, victim, "unhealthy", killed)
+	heading(4, fmt.Sprintf("What GET /services said %.1f s after the kill", noticed.Seconds()))
+	show(list)
+	return nil
 }
 
 // bringBack starts the origin again.
 func (s *stage) bringBack(ctx context.Context) error {
 	victim := s.origins[1]
-	heading(5, "Start origin "+victim.name+" again: GET /services")
 	if err := s.startOrigin(victim); err != nil {
 		return err
 	}
-	return s.awaitStatus(ctx, victim, "healthy", time.Now())
+	began := time.Now()
+	list, err := s.awaitStatus(ctx, victim, "healthy")
+	if err != nil {
+		return err
+	}
+	heading(5, fmt.Sprintf("Origin %s is started again, and %.1f s later", victim.name, time.Since(began).Seconds()))
+	show(list)
+	return nil
+}
+
+func show(list []instance) {
+	for _, i := range list {
+		fmt.Printf("   %-8s %-18s %s\n", i.Name, i.Address, i.Status)
+	}
 }
 
 // invite says what to try.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -56,29 +57,22 @@ func (s *stage) awaitReady(ctx context.Context) error {
 	return fmt.Errorf("the gateway is not ready: %w", last)
 }
 
-// awaitStatus waits until the API gives the origin that status, and shows what it says of all of them.
-func (s *stage) awaitStatus(ctx context.Context, o *origin, want string, since time.Time) error {
-	var list struct {
-		Data []struct{ Address, Name, Status string }
-	}
-	for time.Since(since) < patience {
+// An instance is one of GET /services.
+type instance struct{ Address, Name, Status string }
+
+// awaitStatus waits until the API gives the origin that status, and returns what it says of all of them then.
+func (s *stage) awaitStatus(ctx context.Context, o *origin, want string) ([]instance, error) {
+	for began := time.Now(); time.Since(began) < patience; {
+		var list struct{ Data []instance }
 		if _, err := s.call(ctx, http.MethodGet, "/services", "", &list); err != nil {
-			return err
+			return nil, err
 		}
-		for _, instance := range list.Data {
-			if instance.Address != o.address || instance.Status != want {
-				continue
-			}
-			took := time.Since(since)
-			for _, i := range list.Data {
-				fmt.Printf("   %s   %s   %s\n", i.Name, i.Address, i.Status)
-			}
-			fmt.Printf("\n   %s after %.1f s\n", want, took.Seconds())
-			return nil
+		if slices.ContainsFunc(list.Data, func(i instance) bool { return i.Address == o.address && i.Status == want }) {
+			return list.Data, nil
 		}
 		if err := pause(ctx, 50*time.Millisecond); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return fmt.Errorf("%s is not %s after %v", o.address, want, patience)
+	return nil, fmt.Errorf("%s is not %s after %v", o.address, want, patience)
 }

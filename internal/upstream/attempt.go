@@ -3,6 +3,7 @@ package upstream
 import (
 	"context"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -32,9 +33,9 @@ type attempt struct {
 	in      responseBody
 	watch   *watch
 
-	conn *conn  // the connection it was sent over, if that can tell what was sent
-	mark uint64 // what had been sent over it before
-	got  bool   // there was a connection
+	conn *conn         // the connection it was sent over, if that can tell what was sent
+	mark uint64        // what had been sent over it before
+	got  time.Duration // when there was a connection; 0 is never
 
 	informs  informs
 	expired  atomic.Int32 // an expiry
@@ -94,22 +95,32 @@ func (a *attempt) target(preserveHost bool) {
 	a.attach()
 }
 
-// attach gives the request its body. One without a body gets an empty one where the engine would otherwise send it again
-// by itself although an instance may have acted upon it: with HTTP/2 after a reset stream, with HTTP/1.1 if there is an
-// idempotency key.
+// attach gives the request its body. Where the engine would otherwise send a request without one again by itself, although
+// an instance may have acted upon it, it is kept from that: with HTTP/2, after a reset stream, by a body that is empty;
+// with HTTP/1.1 by a spelling of the idempotency key that the engine does not look for.
 func (a *attempt) attach() {
-	r := a.x.Request
+	r, http2 := a.x.Request, a.service.settings.http2
 	a.out.clock = a.service.group
 	switch {
 	case r.Body != nil && r.Body != http.NoBody && r.ContentLength != 0:
 		a.out.from = r.Body
 		a.request.Body = &a.out
-		if len(r.Trailer) > 0 && !a.service.settings.http2 {
+		if len(r.Trailer) > 0 && !http2 {
 			a.request.ContentLength = -1 // trailers need chunks
 		}
-	case !safe(r.Method) && (a.service.settings.http2 || r.Header["Idempotency-Key"] != nil || r.Header["X-Idempotency-Key"] != nil):
+	case safe(r.Method):
+	case http2:
 		a.out.from = http.NoBody
 		a.request.Body = &a.out
+	case r.Header["Idempotency-Key"] != nil || r.Header["X-Idempotency-Key"] != nil:
+		h := maps.Clone(r.Header)
+		for _, name := range [...]string{"Idempotency-Key", "X-Idempotency-Key"} {
+			if values, ok := h[name]; ok {
+				delete(h, name)
+				h[strings.ToLower(name)] = values
+			}
+		}
+		a.request.Header = h
 	}
 }
 
@@ -135,6 +146,9 @@ func (a *attempt) roundTrip() (*http.Response, *failure) {
 		_ = resp.Body.Close()
 	}
 	if err == nil {
+		if resp.Close && a.conn != nil { // the connection is not used again, so its last head is this one
+			dropListed(resp.Header, a.conn.listed.names)
+		}
 		if err = sanitize(resp, a.x.Upgrade); err != nil {
 			_ = resp.Body.Close()
 		}
@@ -149,7 +163,7 @@ func (a *attempt) roundTrip() (*http.Response, *failure) {
 // answered takes in the head of an answer.
 func (a *attempt) answered(resp *http.Response, at time.Duration) {
 	s := a.instance.state
-	s.latency.observe(at-a.waitingSince(), at)
+	s.latency.observe(a.took(at), at)
 	if s.metrics != nil {
 		s.metrics.Observe(resp.StatusCode, at-a.began)
 	}
@@ -162,10 +176,14 @@ func (a *attempt) answered(resp *http.Response, at time.Duration) {
 	}
 }
 
-// waitingSince returns since when the instance has had what it needs to answer.
+// waitingSince returns since when the instance has had what it needs to answer, apart from what making a connection took.
 func (a *attempt) waitingSince() time.Duration {
 	return max(a.began, time.Duration(a.out.progress.Load()))
 }
+
+// took returns how long the instance took so far to answer. Making a connection does not count: the first request to an
+// instance would make it look slow.
+func (a *attempt) took(at time.Duration) time.Duration { return at - max(a.waitingSince(), a.got) }
 
 // fail ends the attempt.
 func (a *attempt) fail(err error) *failure {
@@ -174,13 +192,13 @@ func (a *attempt) fail(err error) *failure {
 	at := a.service.group.now()
 	switch {
 	case f.fault:
-		s.latency.punish(at-a.waitingSince(), at)
+		s.latency.punish(a.took(at), at)
 		a.report(true)
 		if s.metrics != nil {
 			s.metrics.Failure(string(f.err.Reason))
 		}
-	case f.err.Reason == exchange.ClientGone && at-a.waitingSince() > time.Duration(s.latency.at(at, 0)):
-		s.latency.observe(at-a.waitingSince(), at) // it would have taken at least that long
+	case f.err.Reason == exchange.ClientGone && a.took(at) > time.Duration(s.latency.at(at, 0)):
+		s.latency.observe(a.took(at), at) // it would have taken at least that long
 	}
 	if a.x.Explaining() {
 		a.x.Note(exchange.StageAttempt, a.instance.ID, "failed", f.err.Error())
@@ -203,6 +221,7 @@ func (a *attempt) report(failed bool) {
 // deliver returns the answer for the client. From now on the attempt ends when the body does.
 func (a *attempt) deliver(resp *http.Response) *http.Response {
 	a.x.Timings.Head = a.x.Since()
+	resp.Request = a.x.Request
 	if t := a.service.settings.balance.sticky; t != nil {
 		t.set(a.x, a.instance, resp.Header)
 	}
@@ -237,15 +256,16 @@ func (a *attempt) finish() {
 
 // gotConn is told by the engine over which connection the request will go.
 func (a *attempt) gotConn(info httptrace.GotConnInfo) {
-	a.got = true
+	a.got = max(a.service.group.now(), 1)
 	if a.conn, _ = info.Conn.(*conn); a.conn != nil {
 		a.mark = a.conn.sent.Load()
+		a.conn.listed.wanted.Store(true)
 	}
 }
 
 // sent tells whether anything of the request may have reached the instance.
 func (a *attempt) sent() bool {
-	if !a.got {
+	if a.got == 0 {
 		return false
 	}
 	return a.conn == nil || a.conn.sent.Load() != a.mark

@@ -60,7 +60,7 @@ func (a *attempt) ours(err error) *failure {
 	if ctx := a.x.Request.Context(); ctx.Err() != nil {
 		return &failure{err: clientGone(ctx), sent: true}
 	}
-	if !a.got && !errors.As(err, new(*dialError)) && !reset(err) {
+	if a.got == 0 && !errors.As(err, new(*dialError)) && !reset(err) {
 		return &failure{err: exchange.Errorf(exchange.Internal, "the request cannot be sent").Because(err)}
 	}
 	return nil

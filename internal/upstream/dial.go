@@ -89,10 +89,18 @@ func (d *dialer) secure(ctx context.Context, network, address string) (net.Conn,
 }
 
 // A conn counts the bytes that may have left over it, so that it is known whether an instance can have seen anything of
-// a request.
+// a request, and sees what the engine does not tell of an answer.
 type conn struct {
 	net.Conn
-	sent atomic.Uint64
+	sent   atomic.Uint64
+	listed listed
+}
+
+// Read shows what comes in to listed.
+func (c *conn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.listed.read(p[:n])
+	return n, err
 }
 
 // Write counts before it writes, and takes it back if nothing went out.

@@ -111,7 +111,7 @@ func (g *Group) bringBack() {
 	for _, i := range g.Set().instances {
 		if until := i.state.ejected.Load(); until != 0 && until <= at.UnixNano() {
 			i.state.ejected.Store(0)
-			i.state.up.Store(at.UnixNano())
+			i.state.back(at)
 			changed = true
 			g.tell(slog.LevelInfo, "instance returned",
 				Transition{g.name, i.ID, i.Address, "ejected", "returned", "its time is over", at})

@@ -145,7 +145,7 @@ func (g *Group) SetHealth(id string, status Status, reason string) {
 	}
 	at := time.Now()
 	if was.status == Unhealthy {
-		i.state.up.Store(at.UnixNano())
+		i.state.back(at)
 	}
 	i.state.judgement.Store(&judgement{status, reason, at})
 	if i.state.metrics != nil {

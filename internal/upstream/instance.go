@@ -119,3 +119,10 @@ func newState(g *Group, m *metric.Instance) *state {
 	}
 	return s
 }
+
+// back notes that the instance gets traffic again. Its latency is that of a time when it failed, and is forgotten. The
+// caller holds the group's lock.
+func (s *state) back(at time.Time) {
+	s.up.Store(at.UnixNano())
+	s.latency.forget()
+}

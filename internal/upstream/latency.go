@@ -42,6 +42,9 @@ func (l *latency) punish(took, now time.Duration) {
 	l.observe(max(took, min(2*mean+time.Millisecond, 10*time.Second)), now)
 }
 
+// forget makes it as if nothing had been observed.
+func (l *latency) forget() { l.mean.Store(0) }
+
 // observed tells whether there has been any observation.
 func (l *latency) observed() bool { return l.mean.Load() != 0 }
 

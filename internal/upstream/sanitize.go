@@ -47,16 +47,20 @@ func sanitizeSwitch(resp *http.Response, upgrade string) error {
 
 // dropHopByHop removes the fields that speak of one connection only.
 func dropHopByHop(h http.Header) {
-	for _, list := range h["Connection"] {
-		for name := range strings.SplitSeq(list, ",") {
-			// The length is not the sender's to hide.
-			if name = textproto.CanonicalMIMEHeaderKey(strings.TrimSpace(name)); name != "Content-Length" {
-				delete(h, name)
-			}
-		}
+	for _, names := range h["Connection"] {
+		dropListed(h, names)
 	}
 	for _, name := range hopByHop {
 		delete(h, name)
+	}
+}
+
+// dropListed removes the fields that a Connection field lists, apart from the length, which is not the sender's to hide.
+func dropListed(h http.Header, names string) {
+	for name := range strings.SplitSeq(names, ",") {
+		if name = textproto.CanonicalMIMEHeaderKey(strings.TrimSpace(name)); name != "Content-Length" {
+			delete(h, name)
+		}
 	}
 }
 

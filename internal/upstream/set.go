@@ -25,14 +25,3 @@ func (s *Set) Instance(id string) (*Instance, bool) {
 	}
 	return s.instances[at], true
 }
-
-// eligible returns how many instances get traffic.
-func (s *Set) eligible() int {
-	n := 0
-	for _, i := range s.instances {
-		if i.Eligible() && i.Weight > 0 {
-			n++
-		}
-	}
-	return n
-}

@@ -1,0 +1,38 @@
+package upstream
+
+import "github.com/asynched/api-gateway/exchange"
+
+// What tests need to see of the inside.
+var (
+	CookieOf   = cookieOf
+	QueryOf    = queryOf
+	RetryAfter = retryAfter
+	Sanitize   = sanitize
+)
+
+// Pick shows the choice of an instance to tests: Handle allocates for other reasons.
+func Pick(s *Service, x *exchange.Exchange) (*Instance, *exchange.Error) { return s.pick(x, nil) }
+
+// Listed returns what the Connection fields of a head list that comes in in these pieces, and whether the head was whole.
+func Listed(pieces ...[]byte) (string, bool) {
+	var l listed
+	l.wanted.Store(true)
+	for _, p := range pieces {
+		l.read(p)
+	}
+	return l.names, !l.wanted.Load()
+}
+
+// Spread counts how many of n hashes a table of these instances gives to each, by id.
+func Spread(all []Description, n int) map[string]int {
+	var instances []*Instance
+	for _, d := range all {
+		instances = append(instances, &Instance{Description: d})
+	}
+	m := newMaglev(instances)
+	got := map[string]int{}
+	for k := range n {
+		got[m.members[m.member(mix(uint64(k)), 0)].ID]++
+	}
+	return got
+}

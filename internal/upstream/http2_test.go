@@ -1,0 +1,196 @@
+package upstream_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+
+	"github.com/asynched/api-gateway/config"
+	"github.com/asynched/api-gateway/exchange"
+	"github.com/asynched/api-gateway/spec"
+)
+
+// rawH2 starts an h2c origin whose answers are written frame by frame.
+func rawH2(t *testing.T, answer func(f *http2.Framer, stream uint32)) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	done := make(chan struct{})
+	wg.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			wg.Go(func() {
+				wg.Go(func() { <-done; c.Close() })
+				serveH2(c, answer)
+			})
+		}
+	})
+	t.Cleanup(func() { l.Close(); close(done); wg.Wait() })
+	return l.Addr().String()
+}
+
+func serveH2(c net.Conn, answer func(f *http2.Framer, stream uint32)) {
+	if _, err := io.ReadFull(c, make([]byte, len(http2.ClientPreface))); err != nil {
+		return
+	}
+	f := http2.NewFramer(c, c)
+	_ = f.WriteSettings()
+	for {
+		fr, err := f.ReadFrame()
+		if err != nil {
+			return
+		}
+		switch fr := fr.(type) {
+		case *http2.SettingsFrame:
+			if !fr.IsAck() {
+				_ = f.WriteSettingsAck()
+			}
+		case *http2.HeadersFrame:
+			answer(f, fr.StreamID)
+		}
+	}
+}
+
+func fields(pairs ...string) []byte {
+	var b bytes.Buffer
+	e := hpack.NewEncoder(&b)
+	for n := 0; n < len(pairs); n += 2 {
+		_ = e.WriteField(hpack.HeaderField{Name: pairs[n], Value: pairs[n+1]})
+	}
+	return b.Bytes()
+}
+
+func answers(body string, pairs ...string) func(*http2.Framer, uint32) {
+	return func(f *http2.Framer, stream uint32) {
+		_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: fields(pairs...), EndHeaders: true})
+		_ = f.WriteData(stream, true, []byte(body))
+	}
+}
+
+func h2c(c *config.Service) { c.Protocol = "h2c"; c.Retries.Attempts = 1 }
+
+// TestLengthsOverHTTP2 sends what HTTP/1.1's parser would refuse and HTTP/2's does not.
+func TestLengthsOverHTTP2(t *testing.T) {
+	for _, test := range []struct {
+		lengths []string
+		want    string
+	}{
+		{[]string{"2"}, "200 ok [2]"},
+		{nil, "200 ok []"},
+		{[]string{"2", "2"}, "200 ok [2]"},
+		{[]string{"2, 2"}, "200 ok [2]"},
+		{[]string{"2", "3"}, "upstream_protocol"},
+		{[]string{"3", "2"}, "upstream_protocol"},
+		{[]string{"2, 3"}, "upstream_protocol"},
+		{[]string{"+2"}, "upstream_protocol"},
+		{[]string{"2", ""}, "upstream_protocol"},
+		{[]string{"x"}, "upstream_protocol"},
+	} {
+		pairs := []string{":status", "200"}
+		for _, l := range test.lengths {
+			pairs = append(pairs, "content-length", l)
+		}
+		s := newRig(t).service(h2c, rawH2(t, answers("ok", pairs...)))
+		resp, err := s.Handle(newExchange(http.MethodGet, "/", nil))
+		got := ""
+		var e *exchange.Error
+		if errors.As(err, &e) {
+			got = string(e.Reason)
+		} else {
+			body, _ := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			got = fmt.Sprintf("%d %s %s", resp.StatusCode, body, resp.Header["Content-Length"])
+		}
+		if got != test.want {
+			t.Errorf("lengths %q: %q (%v), want %q", test.lengths, got, err, test.want)
+		}
+	}
+}
+
+func TestHopByHopOverHTTP2(t *testing.T) {
+	s := newRig(t).service(h2c, rawH2(t, answers("ok", ":status", "200", "transfer-encoding", "chunked", "connection", "x-one",
+		"x-one", "1", "keep-alive", "1", "upgrade", "x", "x-two", "2")))
+	resp, err := s.Handle(newExchange(http.MethodGet, "/", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if len(resp.Header) != 1 || resp.Header.Get("X-Two") != "2" {
+		t.Errorf("header %v", resp.Header)
+	}
+}
+
+// TestResetStreams resets the first streams of an origin and counts what it gets.
+func TestResetStreams(t *testing.T) {
+	for _, test := range []struct {
+		code   http2.ErrCode
+		method string
+		body   io.Reader
+		seen   int32
+		want   string
+	}{
+		{http2.ErrCodeRefusedStream, "GET", nil, 2, "200 ok"},
+		{http2.ErrCodeRefusedStream, "POST", nil, 2, "200 ok"}, // it says itself that it did nothing
+		{http2.ErrCodeProtocol, "GET", nil, 2, "200 ok"},
+		{http2.ErrCodeProtocol, "POST", nil, 1, "upstream_reset"},
+		{http2.ErrCodeProtocol, "DELETE", nil, 1, "upstream_reset"},
+		{http2.ErrCodeInternal, "POST", nil, 1, "upstream_reset"},
+		{http2.ErrCodeInternal, "GET", nil, 2, "200 ok"},
+		{http2.ErrCodeCancel, "POST", strings.NewReader("x"), 1, "upstream_reset"},
+	} {
+		t.Run(fmt.Sprint(test.code, " ", test.method), func(t *testing.T) {
+			var seen atomic.Int32
+			s := newRig(t).service(func(c *config.Service) { c.Protocol = "h2c" }, rawH2(t, func(f *http2.Framer, stream uint32) {
+				if seen.Add(1) == 1 {
+					_ = f.WriteRSTStream(stream, test.code)
+					return
+				}
+				answers("ok", ":status", "200")(f, stream)
+			}))
+			got, err := do(t, s, newExchange(test.method, "/", test.body))
+			var e *exchange.Error
+			if errors.As(err, &e) {
+				got = string(e.Reason)
+			}
+			if got != test.want || seen.Load() != test.seen {
+				t.Errorf("%q after %d (%v), want %q after %d", got, seen.Load(), err, test.want, test.seen)
+			}
+		})
+	}
+}
+
+// TestGRPCHasItsOwnDeadline checks that the response timeout does not bind gRPC, and that it does bind h2c.
+func TestGRPCHasItsOwnDeadline(t *testing.T) {
+	for protocol, want := range map[string]string{"grpc": "200 ok", "h2c": "upstream_timeout"} {
+		s := newRig(t).service(func(c *config.Service) {
+			c.Protocol, c.Timeouts.Response = protocol, spec.Duration(50*time.Millisecond)
+		}, rawH2(t, func(f *http2.Framer, stream uint32) {
+			time.Sleep(200 * time.Millisecond)
+			answers("ok", ":status", "200")(f, stream)
+		}))
+		got, err := get(t, s, "/")
+		if e, ok := err.(*exchange.Error); ok {
+			got = string(e.Reason)
+		}
+		if got != want {
+			t.Errorf("%s: %q, %v", protocol, got, err)
+		}
+	}
+}

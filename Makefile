@@ -4,9 +4,9 @@ GO     ?= go
 MODULE := github.com/asynched/api-gateway
 TOOL   := $(GO) tool -modfile=tools/go.mod
 
-# The version is what git says of this checkout, and "dev" for sources without git. A tarball that was unpacked inside
+# The version is what git says of this checkout, and "devel" for sources without git. A tarball that was unpacked inside
 # another repository must not take the version of that one.
-VERSION ?= $(shell test -e .git && git describe --tags --always --dirty 2>/dev/null || echo dev)
+VERSION ?= $(shell test -e .git && git describe --tags --always --dirty 2>/dev/null || echo devel)
 LDFLAGS := -s -w -X $(MODULE)/internal/version.stamped=$(VERSION)
 BUILD   := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
 

@@ -2,17 +2,22 @@
 package examples_test
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/json"
 	"encoding/pem"
 	"math/big"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"go.yaml.in/yaml/v4"
 
 	"github.com/asynched/api-gateway/config"
 	"github.com/asynched/api-gateway/filter"
@@ -29,6 +34,7 @@ func TestConfigurationsAreRight(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	schema := compile(t, kinds)
 	dir := t.TempDir()
 	writeCertificate(t, dir)
 	for _, name := range names {
@@ -45,12 +51,55 @@ func TestConfigurationsAreRight(t *testing.T) {
 			if len(errs) > 0 {
 				t.Fatal(errs)
 			}
+			if err := schema.Validate(value(t, text)); err != nil {
+				t.Errorf("the schema, which editors go by, says: %v", err)
+			}
 			doc, errs := config.Decode(source.Tree, kinds)
 			if errs = snapshot.AllErrors(doc, errs, snapshot.OfflineEnv()); len(errs) > 0 {
 				t.Error(errs)
 			}
 		})
 	}
+}
+
+// compile returns the schema of a configuration, ready to validate.
+func compile(t *testing.T, kinds *filter.Catalog) *jsonschema.Schema {
+	t.Helper()
+	text, err := json.Marshal(config.Schema(kinds))
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiler := jsonschema.NewCompiler()
+	if err := compiler.AddResource("schema.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := compiler.Compile("schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return schema
+}
+
+// value returns what a YAML file says as a JSON value.
+func value(t *testing.T, text []byte) any {
+	t.Helper()
+	var tree any
+	if err := yaml.Unmarshal(text, &tree); err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(tree)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
 }
 
 // writeCertificate writes cert.pem and key.pem, which the examples name.

@@ -54,7 +54,10 @@ func (l *listener) newEngine(name string, c *config.Listener) *engine {
 		Protocols:                    protocols,
 		ConnContext:                  withConn,
 		ErrorLog:                     engineLog(l.edge.log, name),
-		HTTP2:                        &http.HTTP2Config{MaxConcurrentStreams: 250, MaxReceiveBufferPerConnection: 1 << 20, MaxReceiveBufferPerStream: 256 << 10},
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: 250, MaxReceiveBufferPerConnection: 1 << 20, MaxReceiveBufferPerStream: 256 << 10,
+			MaxReadFrameSize: 16 << 10, // the least that the protocol allows: no frame is larger than a stream's window
+		},
 	}
 	if l.secure {
 		s.TLSConfig = &tls.Config{

@@ -26,14 +26,23 @@ func (v *visit) admit() *exchange.Error {
 	return v.takeBody()
 }
 
-// target judges the host and the path.
+// maxMethod is longer than any method that is registered.
+const maxMethod = 64
+
+// target judges the method, the host and the path.
 func (v *visit) target() *exchange.Error {
 	x, r := &v.x, v.x.Request
-	if r.Method == http.MethodConnect {
+	switch s := r.URL.Scheme; {
+	case r.Method == http.MethodConnect:
 		return exchange.Errorf(exchange.BadRequest, "CONNECT is not served here")
-	}
-	if s := r.URL.Scheme; s != "" && s != "http" && s != "https" {
+	case len(r.Method) > maxMethod || !httpguts.ValidHeaderFieldName(r.Method): // a method is a token, as a field name is
+		return exchange.Errorf(exchange.BadRequest, "the method is malformed or longer than %d characters", maxMethod)
+	case s != "" && s != "http" && s != "https":
 		return exchange.Errorf(exchange.BadRequest, "the scheme %q is not served here", s)
+	case s != "" && r.URL.Host == "":
+		return exchange.Errorf(exchange.BadHost, "the URL of the request line has no host")
+	case len(r.Header["Content-Length"]) > 1:
+		return exchange.Errorf(exchange.BadRequest, "content-length is there more than once")
 	}
 	host, err := route.CanonicalHost(r.Host)
 	if err != nil {

@@ -49,8 +49,8 @@ type Message struct {
 	Message string `json:"message" required:"true"`
 }
 
-// Health is the gateway's own health.
-type Health struct {
+// GatewayHealth is the gateway's own health.
+type GatewayHealth struct {
 	// Status is always up: a gateway that is not does not answer.
 	Status string `json:"status" required:"true" enum:"up"`
 	// Startup is when the gateway started.
@@ -102,8 +102,8 @@ func (c *Client) Deregister(ctx context.Context, id string) error {
 }
 
 // Health returns the gateway's own health.
-func (c *Client) Health(ctx context.Context) (*Health, error) {
-	h := new(Health)
+func (c *Client) Health(ctx context.Context) (*GatewayHealth, error) {
+	h := new(GatewayHealth)
 	_, err := c.get(ctx, "/health/check", nil, h)
 	return h, err
 }

@@ -22,6 +22,12 @@ The server listens on ` + "`admin.address`" + `, 127.0.0.1:9190 by default. On a
 It refuses what a web page could have a browser send: a call with the Origin of another page, and one whose Host is not
 the admin API's own (a loopback name, the host of its address, or with a token any).
 
+Every answer carries ` + "`X-Request-ID`" + `, the caller's own if it sent one; the log names it with each change. What a call
+changed is in effect when its answer comes.
+
+An ETag has two parts. The first is of what can be written of the object, and is what If-Match goes by; the second is of
+the whole answer, live state included, and is what If-None-Match goes by.
+
 The machine-readable form of this page is ` + "`GET /v1/openapi.json`" + `. The reasons of errors are explained in
 [errors](../errors.md).
 
@@ -32,6 +38,9 @@ The machine-readable form of this page is ` + "`GET /v1/openapi.json`" + `. The 
 func Reference(kinds *filter.Catalog) []byte {
 	p := &pageWriter{schemas: newSchemas(kinds)}
 	p.out.WriteString(referenceIntro)
+	p.out.WriteString("Besides its own reasons, any call but health and probes may be refused for one of these:\n\n| status | reason |\n| --- | --- |\n")
+	p.refusals(common())
+	p.out.WriteString("\n")
 	p.contents()
 	topic := ""
 	for _, op := range operations() {
@@ -92,10 +101,24 @@ func (p *pageWriter) operation(op *operation) {
 	for _, r := range op.replies {
 		fmt.Fprintf(&p.out, "| %d | %s%s |\n", r.status, r.doc, p.shape(&r))
 	}
-	for _, r := range op.reasons() {
-		fmt.Fprintf(&p.out, "| %d | [%s](../errors.md#%s) |\n", info(r).Status, r, r)
-	}
+	p.refusals(slices.DeleteFunc(op.reasons(), func(r reason) bool { return slices.Contains(common(), r) }))
 	p.out.WriteString("\n")
+}
+
+// refusals lists reasons, those of one status on one line.
+func (p *pageWriter) refusals(reasons []reason) {
+	for i, r := range reasons {
+		status := info(r).Status
+		if i == 0 || info(reasons[i-1]).Status != status {
+			fmt.Fprintf(&p.out, "| %d | ", status)
+		} else {
+			p.out.WriteString(", ")
+		}
+		fmt.Fprintf(&p.out, "[%s](../errors.md#%s)", r, r)
+		if i == len(reasons)-1 || info(reasons[i+1]).Status != status {
+			p.out.WriteString(" |\n")
+		}
+	}
 }
 
 // shape says what the value of an answer is.
@@ -135,14 +158,14 @@ func (p *pageWriter) types() {
 		s = p.schemas.builder.Defs()[strings.TrimPrefix(s.Ref, "#/components/schemas/")]
 		fmt.Fprintf(&p.out, "### %s\n\n%s\n\n| key | type | what it is |\n| --- | --- | --- |\n", t.Name(), s.Description)
 		for _, q := range s.Properties {
-			text := q.Schema.Description
-			if q.Schema.Ref != "" || slices.Contains(s.Required, q.Name) && isBody(t) {
-				text = strings.TrimSpace(text)
-			}
-			if isBody(t) && slices.Contains(s.Required, q.Name) {
+			text, schema := q.Schema.Description, *q.Schema
+			switch {
+			case !isBody(t):
+				schema.Default = nil // of what is answered, nothing is left to a default
+			case slices.Contains(s.Required, q.Name):
 				text += " **Required.**"
 			}
-			fmt.Fprintf(&p.out, "| `%s` | %s | %s%s |\n", q.Name, p.noun(fieldType(t, q.Name)), cell(text), allowed(q.Schema))
+			fmt.Fprintf(&p.out, "| `%s` | %s | %s%s |\n", q.Name, p.noun(fieldType(t, q.Name)), cell(text), allowed(&schema))
 		}
 		p.out.WriteString("\n")
 	}

@@ -88,7 +88,7 @@ func TestHealthCheck(t *testing.T) {
 	if got := keys(t, json.RawMessage(r.body)); !slices.Equal(got, []string{"startup", "status", "uptime"}) {
 		t.Errorf("keys are %v", got)
 	}
-	var h client.Health
+	var h client.GatewayHealth
 	r.read(&h)
 	if _, err := time.ParseDuration(h.Uptime); err != nil || h.Status != "up" || time.Since(h.Startup) > time.Minute {
 		t.Errorf("got %+v, %v", h, err)

@@ -86,7 +86,7 @@ func (s *Server) objectCounts(state *control.State) client.ObjectCounts {
 
 // health is the gateway's own health in the short form.
 func health(s *Server, _ *call) (*answer, error) {
-	return &answer{body: client.Health{
+	return &answer{body: client.GatewayHealth{
 		Status: "up", Startup: s.opts.Started.UTC(), Uptime: time.Since(s.opts.Started).String(),
 	}}, nil
 }

@@ -44,7 +44,7 @@ func shortOperations() []*operation {
 		{
 			method: "GET", path: "/health/check", id: "health", topic: topicShort, summary: "The gateway's own health.", open: true,
 			doc:     "Needs no token.",
-			replies: []reply{{status: 200, doc: "It is up.", typ: reflect.TypeFor[client.Health]()}}, handle: health,
+			replies: []reply{{status: 200, doc: "It is up.", typ: reflect.TypeFor[client.GatewayHealth]()}}, handle: health,
 		},
 	}
 }

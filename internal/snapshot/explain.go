@@ -42,9 +42,10 @@ func (s *Snapshot) Explain(ctx context.Context, method, rawURL string, header ht
 	if err != nil {
 		return nil, err
 	}
+	path := x.Path // filters may rewrite it
 	resp, err := s.Handle(x)
 	e := &Explanation{
-		Method: method, Host: x.Host, Path: x.Path, Route: x.Route, Service: x.Service, Instance: x.Instance, Address: x.Address, Steps: x.Record.Steps,
+		Method: method, Host: x.Host, Path: path, Route: x.Route, Service: x.Service, Instance: x.Instance, Address: x.Address, Steps: x.Record.Steps,
 	}
 	var failed *exchange.Error
 	switch {

@@ -122,7 +122,7 @@ func docs() map[string]string {
 		"Placement.Address":           "Address is where the instance listens: host:port.",
 		"Placement.Metadata":          "Metadata are labels that are kept and shown.",
 		"Placement.TTL":               "TTL is how long the instance stays without a heartbeat; without it, until it is removed.",
-		"Placement.Weight":            "Weight is the share of requests relative to the other instances; 0 gets none.",
+		"Placement.Weight":            "Weight is the share of requests relative to the other instances; 0 gets none, nil is 1.",
 		"Placement.Zone":              "Zone is where the instance runs; it is kept and shown.",
 		"Problem":                     "A Problem is a call that the gateway refused, in the form of RFC 9457.",
 		"Problem.Detail":              "Detail says what is wrong with this call.",

@@ -12,7 +12,7 @@ import (
 // A Question is a request that nobody sends.
 type Question struct {
 	// Method of the request.
-	Method string `json:"method" default:"GET"`
+	Method string `json:"method,omitempty" default:"GET"`
 	// URL of the request, with scheme and host.
 	URL string `json:"url" required:"true"`
 	// Headers of the request; Host takes the place of the URL's.

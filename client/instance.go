@@ -13,8 +13,8 @@ import (
 type Placement struct {
 	// Address is where the instance listens: host:port.
 	Address string `json:"address" required:"true"`
-	// Weight is the share of requests relative to the other instances; 0 gets none.
-	Weight int `json:"weight" default:"1" min:"0" max:"65535"`
+	// Weight is the share of requests relative to the other instances; 0 gets none, nil is 1.
+	Weight *int `json:"weight,omitempty" default:"1" min:"0" max:"65535"`
 	// Zone is where the instance runs; it is kept and shown.
 	Zone string `json:"zone,omitempty"`
 	// Metadata are labels that are kept and shown.

@@ -109,7 +109,7 @@ func putInstance(s *Server, c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	wanted := registry.Spec{Address: p.Address, Weight: p.Weight, Zone: p.Zone, Metadata: p.Metadata, TTL: p.TTL.Std()}
+	wanted := registry.Spec{Address: p.Address, Weight: *p.Weight, Zone: p.Zone, Metadata: p.Metadata, TTL: p.TTL.Std()}
 	service, id := c.name("name"), c.name("id")
 	if c.dryRun {
 		before, _ := s.opts.Registry.Instance(service, id)
@@ -223,7 +223,7 @@ func placement(i *registry.Instance) any {
 	if i.ID == "" {
 		return nil
 	}
-	return &client.Placement{Address: i.Address, Weight: i.Weight, Zone: i.Zone, Metadata: i.Metadata, TTL: spec.Duration(i.TTL)}
+	return &client.Placement{Address: i.Address, Weight: &i.Weight, Zone: i.Zone, Metadata: i.Metadata, TTL: spec.Duration(i.TTL)}
 }
 
 // match holds the call against the instance as it is, and returns the condition under which it may be changed.

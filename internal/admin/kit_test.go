@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -229,3 +230,5 @@ func (r *reply) refused(status int, reason string, texts ...string) *client.Prob
 	}
 	return p
 }
+
+func asProblem(err error, p **client.Problem) bool { return errors.As(err, p) }

@@ -82,7 +82,7 @@ func instanceOperations() []*operation {
 				"Health and open requests stay as they are if the address does. An instance of a file or of DNS cannot be replaced.",
 			changes: true, conditional: true, tagged: true, query: []parameter{dryRunParameter()},
 			body: &payload{typ: reflect.TypeFor[client.Placement](), doc: "an object with the address, and weight, zone, metadata and ttl if need be",
-				limit: smallBody, example: client.Placement{Address: "10.0.0.7:3001", Weight: 1, Zone: "a", Metadata: map[string]string{"version": "42"}}},
+				limit: smallBody, example: client.Placement{Address: "10.0.0.7:3001", Weight: new(1), Zone: "a", Metadata: map[string]string{"version": "42"}}},
 			refusals: []reason{invalidBody, invalidField, notFound, readOnly, cannotApply, changedMeanwhile, bodyTooLarge, storeFailed, notReady},
 			replies: []reply{
 				{status: 200, doc: "It has been replaced.", typ: instance},
@@ -110,14 +110,14 @@ func instanceOperations() []*operation {
 		ops = append(ops,
 			&operation{
 				method: method, path: one + "/drain", id: "drainInstance" + suffix, topic: topicInstances, summary: "Send an instance no new requests.",
-				doc: "Requests that are open with it finish. It stays so over a restart, until it is enabled.", changes: true, tagged: true,
-				query: []parameter{dryRunParameter()}, refusals: []reason{notFound, readOnly, storeFailed, notReady},
+				doc: "Requests that are open with it finish. It stays so over a restart, until it is enabled.", changes: true, conditional: true, tagged: true,
+				query: []parameter{dryRunParameter()}, refusals: []reason{notFound, readOnly, changedMeanwhile, storeFailed, notReady},
 				replies: []reply{{status: 200, doc: "It is draining.", typ: instance}}, handle: drainInstance,
 			},
 			&operation{
 				method: method, path: one + "/enable", id: "enableInstance" + suffix, topic: topicInstances, summary: "Send an instance requests again.",
-				doc: "The opposite of drain.", changes: true, tagged: true,
-				query: []parameter{dryRunParameter()}, refusals: []reason{notFound, readOnly, storeFailed, notReady},
+				doc: "The opposite of drain.", changes: true, conditional: true, tagged: true,
+				query: []parameter{dryRunParameter()}, refusals: []reason{notFound, readOnly, changedMeanwhile, storeFailed, notReady},
 				replies: []reply{{status: 200, doc: "It gets requests.", typ: instance}}, handle: enableInstance,
 			},
 		)

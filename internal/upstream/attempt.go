@@ -126,7 +126,11 @@ func (a *attempt) attach() {
 
 // safe tells whether the method asks for nothing to be changed (RFC 9110, 9.2.1).
 func safe(method string) bool {
-	return method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions || method == http.MethodTrace
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
+		return true
+	}
+	return false
 }
 
 // roundTrip sends the request and returns the head of the answer, or what went wrong. After a failure the attempt is

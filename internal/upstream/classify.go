@@ -51,7 +51,8 @@ func (a *attempt) ours(err error) *failure {
 		return a.fault(exchange.UpstreamTimeout, "the instance did not begin its answer in time",
 			fmt.Errorf("no head within %v", a.timeouts.response))
 	case expiredRequest:
-		f := a.fault(exchange.RequestTimeout, "the request took too long", fmt.Errorf("no answer within %v", a.timeouts.request))
+		f := a.fault(exchange.RequestTimeout, "the request took too long",
+			fmt.Errorf("no answer within %v", a.timeouts.request))
 		f.fault = a.service.group.now()-a.began >= a.timeouts.request/2 // or earlier attempts used up the time
 		return f
 	case expiredIdle:
@@ -108,11 +109,9 @@ func (a *attempt) undialed(dial *dialError) *failure {
 
 // fault returns a failure that is the instance's fault. The cause names it; the detail does not.
 func (a *attempt) fault(reason exchange.Reason, detail string, err error) *failure {
-	return &failure{
-		fault: true, sent: true,
-		err: exchange.Errorf(reason, "%s", detail).
-			Because(fmt.Errorf("service %s, instance %s at %s: %w", a.service.name, a.instance.ID, a.instance.Address, err)),
-	}
+	i := a.instance
+	err = fmt.Errorf("service %s, instance %s at %s: %w", a.service.name, i.ID, i.Address, err)
+	return &failure{fault: true, sent: true, err: exchange.Errorf(reason, "%s", detail).Because(err)}
 }
 
 // bodyError returns the error for a request whose body could not be read from the client.
@@ -154,9 +153,10 @@ func reset(err error) bool {
 		return stream.Cause != nil && strings.Contains(stream.Cause.Error(), "received from peer")
 	}
 	var op *net.OpError
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.As(err, &op) ||
-		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe) {
-		return !strings.Contains(err.Error(), "HTTP/1.1 header")
+	for _, known := range [...]error{io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE} {
+		if errors.Is(err, known) || errors.As(err, &op) {
+			return !strings.Contains(err.Error(), "HTTP/1.1 header") // what looked like an HTTP/2 frame was something else
+		}
 	}
 	text := err.Error()
 	for _, part := range [...]string{

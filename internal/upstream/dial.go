@@ -14,11 +14,13 @@ import (
 
 // A dialer makes connections to instances, TLS included, within one timeout. Its errors are dialErrors.
 type dialer struct {
-	dial    func(ctx context.Context, network, address string) (net.Conn, error)
+	dial    dialFunc
 	timeout time.Duration
 	tls     *tls.Config
 	http2   bool
 }
+
+type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
 
 // A dialError says which step of making a connection failed. Nothing of a request has been sent then.
 type dialError struct {
@@ -83,7 +85,7 @@ func (d *dialer) secure(ctx context.Context, network, address string) (net.Conn,
 	}
 	if got := c.ConnectionState().NegotiatedProtocol; got != "h2" {
 		_ = c.Close()
-		return nil, &dialError{"protocol", address, fmt.Errorf("the instance does not offer HTTP/2 over TLS (ALPN %q)", got)}
+		return nil, &dialError{"protocol", address, fmt.Errorf("HTTP/2 is not offered over TLS (ALPN %q)", got)}
 	}
 	return c, nil
 }

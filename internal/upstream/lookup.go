@@ -15,8 +15,8 @@ func cookieOf(lines []string, name string) string {
 		for rest != "" {
 			var part string
 			part, rest, _ = strings.Cut(rest, ";")
-			key, value, ok := strings.Cut(strings.TrimSpace(part), "=")
-			if ok && key == name {
+			key, value, _ := strings.Cut(strings.TrimSpace(part), "=")
+			if strings.TrimSpace(key) == name {
 				if n := len(value); n >= 2 && value[0] == '"' && value[n-1] == '"' {
 					value = value[1 : n-1]
 				}

@@ -67,6 +67,7 @@ func (s *Service) prepare(set *Set, old *picker) *picker {
 		return p
 	}
 	at := time.Now()
+	p.live, p.weights = make([]*Instance, 0, usable), make([]float64, 0, usable)
 	for _, i := range set.instances {
 		if i.Draining || i.Weight <= 0 || !p.panics && !i.Eligible() {
 			continue
@@ -93,11 +94,11 @@ func (s *Service) prepare(set *Set, old *picker) *picker {
 func (s *Service) nobody(usable, eligible int, panics bool) *exchange.Error {
 	switch {
 	case usable == 0:
-		return exchange.Errorf(exchange.NoInstance, "the service has no instance that takes requests").
-			Because(fmt.Errorf("service %s: each of its %d instances is draining or has weight 0", s.name, s.group.Set().Len()))
+		err := fmt.Errorf("service %s has no instance that is not draining and has a weight", s.name)
+		return exchange.Errorf(exchange.NoInstance, "the service has no instance that takes requests").Because(err)
 	case eligible == 0 && !panics:
-		return exchange.Errorf(exchange.NoHealthyInstance, "every instance of the service is unhealthy").
-			Because(fmt.Errorf("service %s: each of its %d instances is unhealthy or ejected", s.name, usable))
+		err := fmt.Errorf("service %s: each of %d instances is unhealthy or ejected", s.name, usable)
+		return exchange.Errorf(exchange.NoHealthyInstance, "every instance of the service is unhealthy").Because(err)
 	}
 	return nil
 }

@@ -122,7 +122,8 @@ func parseHashKey(text string) (hashKey, error) {
 	case (kind == "cookie" || kind == "query") && name != "":
 		return hashKey{kind, name}, nil
 	}
-	return hashKey{}, fmt.Errorf("balance.hash.key: want client_ip, path, header:NAME, cookie:NAME or query:NAME, got %q", text)
+	const want = "client_ip, path, header:NAME, cookie:NAME or query:NAME"
+	return hashKey{}, fmt.Errorf("balance.hash.key: want %s, got %q", want, text)
 }
 
 // String returns the key as it is written.

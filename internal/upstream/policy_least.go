@@ -30,7 +30,8 @@ func (p *leastPolicy) pick(x *exchange.Exchange, skip []*Instance) *Instance {
 		i = p.live[a]
 	}
 	if i != nil && x.Explaining() {
-		x.Note(exchange.StageBalance, i.ID, "picked", fmt.Sprintf("least-request: %d open, weight %d", i.state.open.Load(), i.Weight))
+		why := fmt.Sprintf("least-request: %d open, weight %d", i.state.open.Load(), i.Weight)
+		x.Note(exchange.StageBalance, i.ID, "picked", why)
 	}
 	return i
 }

@@ -1,7 +1,6 @@
 package upstream
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -28,13 +27,13 @@ type pool struct{ *http.Transport }
 
 // newPool makes a pool for the protocol, connect timeout and TLS of the configuration. It never goes through a proxy of
 // the environment.
-func newPool(c *config.Service, files tlsFiles, dial func(context.Context, string, string) (net.Conn, error)) (*pool, error) {
+func newPool(c *config.Service, files tlsFiles, dial dialFunc) (*pool, error) {
 	secrets, err := files.config(c)
 	if err != nil {
 		return nil, err
 	}
 	if dial == nil {
-		dial = (&net.Dialer{}).DialContext
+		dial = new(net.Dialer).DialContext
 	}
 	d := &dialer{dial: dial, timeout: time.Duration(c.Timeouts.Connect), tls: secrets, http2: c.HTTP2()}
 	var protocols http.Protocols
@@ -42,8 +41,10 @@ func newPool(c *config.Service, files tlsFiles, dial func(context.Context, strin
 	protocols.SetHTTP2(c.HTTP2() && c.Secure())
 	protocols.SetUnencryptedHTTP2(c.HTTP2() && !c.Secure())
 	return &pool{&http.Transport{
-		Protocols:              &protocols,
-		HTTP2:                  &http.HTTP2Config{MaxReceiveBufferPerStream: streamWindow, SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
+		Protocols: &protocols,
+		HTTP2: &http.HTTP2Config{
+			MaxReceiveBufferPerStream: streamWindow, SendPingTimeout: pingAfter, PingTimeout: pingTimeout,
+		},
 		DialContext:            d.plain,
 		DialTLSContext:         d.secure,
 		DisableCompression:     true,

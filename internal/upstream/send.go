@@ -11,7 +11,7 @@ import (
 func (r *route) send(x *exchange.Exchange) (*http.Response, *exchange.Error) {
 	s := r.service
 	if x.Upgrade != "" && s.settings.http2 {
-		return nil, exchange.Errorf(exchange.UpgradeNotSupported, "the service speaks HTTP/2, which cannot switch to %s", x.Upgrade)
+		return nil, exchange.Errorf(exchange.UpgradeNotSupported, "the service speaks HTTP/2: no upgrade to %s", x.Upgrade)
 	}
 	if x.Rehearsal {
 		return r.rehearse(x)

@@ -19,7 +19,8 @@ func (s *Set) Len() int { return len(s.instances) }
 
 // Instance returns the instance of that id.
 func (s *Set) Instance(id string) (*Instance, bool) {
-	at, ok := slices.BinarySearchFunc(s.instances, id, func(i *Instance, id string) int { return strings.Compare(i.ID, id) })
+	byID := func(i *Instance, id string) int { return strings.Compare(i.ID, id) }
+	at, ok := slices.BinarySearchFunc(s.instances, id, byID)
 	if !ok {
 		return nil, false
 	}

@@ -15,8 +15,8 @@ import (
 const (
 	// attempts bounds how often a change is begun anew because another gateway changed the same instance meanwhile.
 	attempts = 5
-	// catchUp is how long to wait then for the other's change to come here.
-	catchUp = 50 * time.Millisecond
+	// othersTime is how long to wait then for the other's change to come here.
+	othersTime = 50 * time.Millisecond
 )
 
 // A Match says what the caller of a change believes the instance to be: 0 is whatever it is, a Revision is that it is
@@ -117,7 +117,7 @@ func (r *Registry) commit(ctx context.Context, txn store.Txn) (again bool, err e
 	switch {
 	case errors.As(err, &conflict):
 		// What he did is on its way to us. That revision may be another room's: then it never comes.
-		wait, cancel := context.WithTimeout(ctx, catchUp)
+		wait, cancel := context.WithTimeout(ctx, othersTime)
 		defer cancel()
 		_ = r.await(wait, conflict.Revision)
 		return true, err

@@ -146,15 +146,18 @@ func (p *Plan) Commit(s Serving) {
 	for name, plan := range p.services {
 		r.adopt(name, plan)
 	}
-	r.serveHosts(renewed)
+	if renewed {
+		r.renewHosts()
+	}
 }
 
 // drop ends a service that the configuration has no more. Instances that the API added to it stay in the store, and come
-// back with it.
+// back with it. A registered host of its name is served again.
 func (r *Registry) drop(svc *service) {
 	stopAll(svc.dns)
 	svc.config, svc.file, svc.dns = nil, nil, nil
 	r.refresh(svc)
+	r.serveHost(svc.at.service)
 }
 
 // adopt takes a service of the configuration in, new or changed.
@@ -203,24 +206,21 @@ func stopAll(all []*follower) {
 	}
 }
 
-// serveHosts serves the registered hosts that can be: all of them anew, or those that a service of the configuration hid
-// until now.
-func (r *Registry) serveHosts(renewed bool) {
+// serveHost serves a registered host whose name a service of the configuration had until now.
+func (r *Registry) serveHost(name string) {
+	if svc := r.services[place{true, name}]; svc != nil {
+		r.refresh(svc)
+	}
+}
+
+// renewHosts serves all registered hosts anew.
+func (r *Registry) renewHosts() {
 	var all []*Registered
 	for at, svc := range r.services {
-		if !at.implied || r.shadowed(at.service) {
-			continue
-		}
-		if renewed || svc.group == nil {
+		if at.implied && !r.shadowed(at.service) {
 			r.serve(svc)
 			all = append(all, r.register(svc))
 		}
 	}
-	if renewed {
-		r.index.fill(all)
-		return
-	}
-	for _, reg := range all {
-		r.index.set(reg)
-	}
+	r.index.fill(all)
 }

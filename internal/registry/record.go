@@ -72,12 +72,13 @@ type entry struct {
 	id       string
 	at       place
 	lease    store.LeaseID
+	born     Revision // when it was registered; entries are put in order by it
 	modified Revision
 }
 
 // parseEntry reads what the store has under one key.
 func parseEntry(at place, id string, e *store.Entry) (*entry, error) {
-	n := &entry{id: id, at: at, lease: e.Lease, modified: e.Modified}
+	n := &entry{id: id, at: at, lease: e.Lease, born: e.Created, modified: e.Modified}
 	if err := json.Unmarshal(e.Value, &n.record); err != nil {
 		return nil, fmt.Errorf("read %s: %w", e.Key, err)
 	}

@@ -23,6 +23,9 @@ import (
 // DefaultLimit is how many registrations are taken if nothing else is said.
 const DefaultLimit = 200_000
 
+// retryStore is how soon the store is listed again after that failed.
+const retryStore = time.Second
+
 // A Revision numbers the changes of the store; an instance carries that of its last change.
 type Revision = store.Revision
 
@@ -102,31 +105,40 @@ func (r *Registry) Run(ctx context.Context) error {
 	defer r.follows.Wait()
 	defer cancel()
 	r.startFollowing(ctx)
+	for ctx.Err() == nil {
+		if err := r.catchUp(ctx, r.watch(ctx)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// catchUp lists the store after the watch ended with an error, again and again until that works or ctx ends. Changes that
+// were missed take the watcher back to a list too, and are no failure.
+func (r *Registry) catchUp(ctx context.Context, err error) error {
 	failing := false
 	for {
-		err := r.watch(ctx)
-		if errors.Is(err, store.ErrCompacted) {
-			err = r.reload(ctx)
-		}
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, store.ErrClosed):
 			return err
-		case err == nil:
-			failing = false
-			continue
-		case !failing:
-			r.opts.Log.Error("registrations are not followed; those that are known stay", "error", err)
+		case !failing && !errors.Is(err, store.ErrCompacted):
 			failing = true
+			r.opts.Log.Error("registrations are not followed; those that are known stay", "error", err)
 		}
-		select {
-		case <-time.After(time.Second):
-		case <-ctx.Done():
+		if failing {
+			select {
+			case <-time.After(retryStore):
+			case <-ctx.Done():
+				return nil
+			}
 		}
-		if err := r.reload(ctx); err == nil {
-			r.opts.Log.Info("registrations are followed again")
-			failing = false
+		if err = r.reload(ctx); err == nil {
+			if failing {
+				r.opts.Log.Info("registrations are followed again")
+			}
+			return nil
 		}
 	}
 }

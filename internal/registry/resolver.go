@@ -32,7 +32,8 @@ const (
 type Resolver struct {
 	servers []string
 	config  *dns.ClientConfig
-	files   net.Resolver
+	files   func(ctx context.Context, network, host string) ([]netip.Addr, error)
+	asks    func(ctx context.Context, q *dns.Msg, server string) (*dns.Msg, error)
 }
 
 // An answer is what a name stands for.
@@ -54,11 +55,12 @@ var errNoSuchName = errors.New("no such name")
 // NewResolver returns a resolver that asks the given servers (host:port). Without any it asks those of
 // /etc/resolv.conf, with its search list; where there is no such file, the one on this machine.
 func NewResolver(servers ...string) *Resolver {
-	r := &Resolver{servers: servers, config: &dns.ClientConfig{Ndots: 1}}
+	r := &Resolver{servers: servers, config: &dns.ClientConfig{Ndots: 1}, asks: exchangeDNS}
 	// Only the hosts file: a server is never reached by this way.
-	r.files = net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+	files := net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
 		return nil, errNoSuchName
 	}}
+	r.files = files.LookupNetIP
 	if len(servers) > 0 {
 		return r
 	}
@@ -120,7 +122,7 @@ func (r *Resolver) addresses(ctx context.Context, host string) ([]netip.Addr, ti
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{ip}, localTTL, nil
 	}
-	if found, err := r.files.LookupNetIP(ctx, "ip", host); err == nil && len(found) > 0 {
+	if found, err := r.files(ctx, "ip", host); err == nil && len(found) > 0 {
 		return unmapped(found), hostsTTL, nil
 	}
 	if plain := strings.TrimSuffix(host, "."); strings.EqualFold(plain, "localhost") {
@@ -251,7 +253,7 @@ func (r *Resolver) ask(ctx context.Context, name string, kind uint16) ([]dns.RR,
 	var last error
 	for n := range rounds * len(r.servers) {
 		server := r.servers[n%len(r.servers)]
-		reply, err := exchangeDNS(ctx, q, server)
+		reply, err := r.asks(ctx, q, server)
 		switch {
 		case ctx.Err() != nil:
 			return nil, ctx.Err()

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -154,7 +155,7 @@ func byAge(entries []*entry) []*entry {
 	if len(entries) < 2 {
 		return entries
 	}
-	return slices.SortedFunc(slices.Values(entries), func(a, b *entry) int { return a.Created.Compare(b.Created) })
+	return slices.SortedFunc(slices.Values(entries), func(a, b *entry) int { return cmp.Compare(a.born, b.born) })
 }
 
 func (m *merger) add(d *upstream.Description) {

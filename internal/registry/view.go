@@ -40,6 +40,8 @@ type Instance struct {
 	Revision Revision
 	// Live is the state at this moment: health, open requests, latency.
 	Live upstream.Live
+
+	born Revision
 }
 
 // A Service is one service as it is shown.
@@ -117,7 +119,7 @@ func (r *Registry) Registrations() []Instance {
 		}
 	}
 	slices.SortFunc(all, func(a, b Instance) int {
-		return cmp.Or(a.Created.Compare(b.Created), strings.Compare(a.ID, b.ID), strings.Compare(a.Host, b.Host))
+		return cmp.Or(cmp.Compare(a.born, b.born), strings.Compare(a.ID, b.ID))
 	})
 	return all
 }
@@ -200,7 +202,7 @@ func (s *service) viewEntry(e *entry) Instance {
 	v := Instance{
 		ID: e.id, Service: s.at.service, Address: e.Address, Name: e.Name, Tag: e.Tag, Weight: e.Weight, Zone: e.Zone,
 		Metadata: e.Metadata, TTL: e.TTL, Draining: e.Draining, Source: SourceAPI, Shadowed: true,
-		Created: e.Created, Updated: e.Updated, Revision: e.modified,
+		Created: e.Created, Updated: e.Updated, Revision: e.modified, born: e.born,
 	}
 	if s.at.implied {
 		v.Host = s.at.service

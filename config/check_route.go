@@ -105,7 +105,7 @@ func (d *Document) check() spec.Errors {
 	for _, name := range sortedKeys(c.Listeners) {
 		at := spec.Key("listeners", name) + ".address"
 		address := c.Listeners[name].Address
-		if other, twice := addresses[address]; twice {
+		if other, twice := addresses[address]; twice && !strings.HasSuffix(address, ":0") { // port 0 is another one each time
 			fail(at, "%s is %s already", address, other)
 		}
 		addresses[address] = at

@@ -211,3 +211,10 @@ func (d *Daemon) close() error {
 	}
 	return errors.Join(errs...)
 }
+
+// Addresses returns where the admin API and each listener accept connections; the admin API's name is "admin".
+func (d *Daemon) Addresses() map[string]string {
+	all := d.edge.Addresses()
+	all["admin"] = d.admin.Address()
+	return all
+}

@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/asynched/api-gateway/config"
 	"github.com/asynched/api-gateway/internal/metric"
 	"github.com/asynched/api-gateway/internal/snapshot"
 )
@@ -26,7 +28,7 @@ type Edge struct {
 	shards    atomic.Uint32
 
 	mu        sync.Mutex
-	listeners map[string]*listener // by address: a listener that only changes its name keeps its connections
+	listeners map[string]*listener // by place
 	running   sync.WaitGroup       // what listeners and retiring snapshots still do
 }
 
@@ -80,8 +82,8 @@ func (e *Edge) Prepare(next *snapshot.Snapshot) (*Prepared, error) {
 	p := &Prepared{edge: e, next: next, keep: make(map[string]*listener)}
 	var errs []error
 	for name, c := range next.Config.Listeners {
-		if l, ok := e.listeners[c.Address]; ok && l.fits(c) {
-			p.keep[c.Address] = l
+		if l, ok := e.listeners[place(name, c)]; ok && l.fits(c) {
+			p.keep[place(name, c)] = l
 			continue
 		} else if ok {
 			errs = append(errs, fmt.Errorf("%s: listeners.%s: %s changes between TLS and plain, or to PROXY protocol: that needs a restart or another address",
@@ -110,20 +112,20 @@ func (p *Prepared) Commit() {
 	defer e.mu.Unlock()
 	p.old = e.current.Swap(p.next)
 	for name, c := range p.next.Config.Listeners {
-		if l := p.keep[c.Address]; l != nil {
+		if l := p.keep[place(name, c)]; l != nil {
 			l.configure(name, c, p.next.TLS(name))
 		}
 	}
 	for _, l := range p.fresh {
 		l.configure(l.name(), l.terms.Load().Listener, p.next.TLS(l.name()))
-		e.listeners[l.address] = l
+		e.listeners[l.place] = l
 		e.running.Go(l.accept)
 	}
-	for address, l := range e.listeners {
-		if p.wants(address) {
+	for at, l := range e.listeners {
+		if p.wants(at) {
 			continue
 		}
-		delete(e.listeners, address)
+		delete(e.listeners, at)
 		e.running.Go(func() { l.leave(context.Background(), time.Duration(p.next.Config.DrainTimeout)) })
 	}
 }
@@ -140,13 +142,22 @@ func (p *Prepared) Retire() {
 	})
 }
 
-func (p *Prepared) wants(address string) bool {
-	for _, c := range p.next.Config.Listeners {
-		if c.Address == address {
+func (p *Prepared) wants(at string) bool {
+	for name, c := range p.next.Config.Listeners {
+		if place(name, c) == at {
 			return true
 		}
 	}
 	return false
+}
+
+// place tells listeners apart: by their address, so that one that is renamed keeps its socket; and by their name where
+// the system picks the port.
+func place(name string, c *config.Listener) string {
+	if strings.HasSuffix(c.Address, ":0") {
+		return name + "@" + c.Address
+	}
+	return c.Address
 }
 
 // Abort gives back what Prepare took.

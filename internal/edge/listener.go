@@ -20,7 +20,7 @@ import (
 // for each connection (timeouts, the size of a head) or each request (all else).
 type listener struct {
 	edge    *Edge
-	address string
+	place   string
 	secure  bool
 	proxied bool
 	socket  net.Listener
@@ -56,7 +56,7 @@ func (e *Edge) bind(name string, c *config.Listener) (*listener, error) {
 		return nil, err
 	}
 	l := &listener{
-		edge: e, address: c.Address, secure: c.TLS != nil, proxied: c.ProxyProtocol, socket: socket,
+		edge: e, place: place(name, c), secure: c.TLS != nil, proxied: c.ProxyProtocol, socket: socket,
 		queue: make(chan net.Conn), stopped: make(chan struct{}), closed: make(chan struct{}), room: make(chan struct{}, 1),
 		clients: make(map[netip.Addr]int),
 	}

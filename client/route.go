@@ -43,6 +43,11 @@ func (c *Client) PutRoute(ctx context.Context, name string, r *config.Route, w W
 	return put[RouteInfo](ctx, c, http.MethodPut, at("v1", "routes", name), r, w)
 }
 
+// PutRouteText does it for a route in JSON, as it stands in a configuration file: what it does not say has its default.
+func (c *Client) PutRouteText(ctx context.Context, name string, text []byte, w Write) (*Written[RouteInfo], error) {
+	return put[RouteInfo](ctx, c, http.MethodPut, at("v1", "routes", name), Value(text), w)
+}
+
 // DeleteRoute removes a route that this API owns.
 func (c *Client) DeleteRoute(ctx context.Context, name string, w Write) (*Result, error) {
 	return c.apply(ctx, http.MethodDelete, at("v1", "routes", name), nil, "", w)

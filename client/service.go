@@ -62,6 +62,12 @@ func (c *Client) PutService(ctx context.Context, name string, s *config.Service,
 	return put[ServiceInfo](ctx, c, http.MethodPut, at("v1", "services", name), s, w)
 }
 
+// PutServiceText does it for a service in JSON, as it stands in a configuration file: what it does not say has the default
+// of the gateway.
+func (c *Client) PutServiceText(ctx context.Context, name string, text []byte, w Write) (*Written[ServiceInfo], error) {
+	return put[ServiceInfo](ctx, c, http.MethodPut, at("v1", "services", name), Value(text), w)
+}
+
 // DeleteService removes a service that this API owns. It is refused while a route refers to it.
 func (c *Client) DeleteService(ctx context.Context, name string, w Write) (*Result, error) {
 	return c.apply(ctx, http.MethodDelete, at("v1", "services", name), nil, "", w)

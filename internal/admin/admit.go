@@ -12,18 +12,18 @@ import (
 )
 
 // admit says who may call: not a page in somebody's browser, whether it is open about its origin or has made its name
-// point to this machine, and, if there is a token, only who has it.
+// point to this machine, and, if there is a token, only who has it. Such a page cannot have the token, and over TLS the
+// certificate is not for its name; so the Host matters only where there is neither.
 func (s *Server) admit(r *http.Request) *refusal {
 	token := s.token()
-	carried, shown := bearer(r)
-	trusted := token != "" && same(token, carried)
-	if r.TLS == nil && !trusted && !s.ownHost(r) {
-		return refuse(hostRefused, "the Host %q is not the admin API: want %s, or any with a token", r.Host, strings.Join(s.ownHosts(), ", "))
+	if token == "" && r.TLS == nil && !s.ownHost(r) {
+		return refuse(hostRefused, "the Host %q is not the admin API: want %s; with admin.token set any would do", r.Host, strings.Join(s.ownHosts(), ", "))
 	}
 	if err := ownOrigin(r); err != nil {
 		return err
 	}
-	if token == "" || trusted {
+	carried, shown := bearer(r)
+	if token == "" || same(token, carried) {
 		return nil
 	}
 	challenge := `Bearer realm="sallyport admin"`

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"net/http"
 	"regexp"
 
@@ -21,6 +22,7 @@ func explain(s *Server, c *call) (*answer, error) {
 	if err := decode(c, &q); err != nil {
 		return nil, err
 	}
+	q.Method = cmp.Or(q.Method, http.MethodGet)
 	if !methodToken.MatchString(q.Method) {
 		return nil, refuse(invalidField, "method: %q is not an HTTP method", q.Method)
 	}

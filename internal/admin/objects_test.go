@@ -131,7 +131,7 @@ func TestBadConfiguration(t *testing.T) {
 	k.call("PUT", "/v1/routes/a%20b", `{}`).refused(400, "invalid_parameter", `the name "a b"`)
 	k.call("PUT", "/v1/config", strings.Repeat(" ", 4<<20)+"{}").refused(413, "body_too_large", "4096 KiB")
 	k.call("PUT", "/v1/config", `{"services":{}}`).refused(422, "invalid_config", "version")
-	k.call("PUT", "/v1/config", `{"version":1,"admin":{"address":"127.0.0.1:1"}}`).refused(409, "read_only", "admin")
+	k.call("PUT", "/v1/config", `{"version":1,"admin":{"address":"127.0.0.1:1"}}`).refused(409, "read_only", "admin can be set in a configuration file only")
 
 	k.call("PUT", "/v1/services/pay", payService).want(201)
 	k.call("PUT", "/v1/routes/pay", `{"match":{"hosts":["pay.example.com"]},"service":"pay"}`).want(201)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/asynched/api-gateway/client"
+	"github.com/asynched/api-gateway/config"
 	"github.com/asynched/api-gateway/internal/control"
 	"github.com/asynched/api-gateway/internal/store"
 	"github.com/asynched/api-gateway/spec"
@@ -115,10 +116,15 @@ func owned(err error) []*control.OwnerError {
 // notOurs says which objects a file owns, and where.
 func notOurs(owners []*control.OwnerError) *refusal {
 	r := refuse(readOnly, "%v", owners[0])
+	if config.IsBootstrap(owners[0].Path) {
+		r.detail = owners[0].Path + " can be set in a configuration file only: it is read when the gateway starts"
+	}
 	for _, o := range owners {
-		r.errs = append(r.errs, client.Fault{
-			File: o.Where.File, Line: o.Where.Line, Col: o.Where.Col, Path: o.Path, Message: "is declared here: change it here and reload",
-		})
+		message := "is declared here: change it here and reload"
+		if config.IsBootstrap(o.Path) {
+			message = "can be set in a configuration file only: it is read when the gateway starts"
+		}
+		r.errs = append(r.errs, client.Fault{File: o.Where.File, Line: o.Where.Line, Col: o.Where.Col, Path: o.Path, Message: message})
 	}
 	return r
 }

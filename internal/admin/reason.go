@@ -53,7 +53,7 @@ func Reasons() []exchange.ReasonInfo {
 		entry(unauthorized, 401, "Token required", "The admin API has a token, and the call carries none or another one.",
 			"Send `Authorization: Bearer TOKEN` with the value of `admin.token`."),
 		entry(hostRefused, 403, "Host refused", "The Host of the call is not the address of the admin API: so looks a web page that tricked a browser by DNS.",
-			"Call the admin API by its own address, or by a loopback name; with a token, by any."),
+			"Call the admin API by its own address or a loopback name, or set `admin.token`: then any will do."),
 		entry(originRefused, 403, "Origin refused", "The call comes from a web page that is not the admin API's own.",
 			"Call it from a program instead; such calls carry no Origin."),
 		entry(notFound, 404, "Not found", "There is no object of that name.", "List the objects; the detail says how, and suggests a name."),

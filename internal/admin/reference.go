@@ -20,7 +20,7 @@ The server listens on ` + "`admin.address`" + `, 127.0.0.1:9190 by default. On a
 (` + "`Authorization: Bearer …`" + `) or a client certificate. Health and probes need neither; metrics do.
 
 It refuses what a web page could have a browser send: a call with the Origin of another page, and one whose Host is not
-the admin API's own (a loopback name, the host of its address, or with a token any).
+the admin API's own (a loopback name or the host of its address; with a token or TLS any will do).
 
 Every answer carries ` + "`X-Request-ID`" + `, the caller's own if it sent one; the log names it with each change. What a call
 changed is in effect when its answer comes.

@@ -124,8 +124,10 @@ func TestRegistrationsThatAreRefused(t *testing.T) {
 		{"a URL", `{"host":"a.example.com","address":"http://localhost:1"}`, 400, "invalid_field", []string{"it has a scheme"}},
 		{"both wrong", `{"host":"a b","address":"localhost"}`, 400, "invalid_field", []string{"host: ", "address: "}},
 		{"control byte", `{"host":"a.example.com","address":"a:1","name":"a\u0007"}`, 400, "invalid_field", []string{"name: "}},
-		{"configured host", `{"host":"shop.example.com","address":"a:1"}`, 409, "host_taken",
-			[]string{"route orders (", "sallyport.yaml:10", "PUT /v1/services/orders/instances/{id}"}},
+		{
+			"configured host", `{"host":"shop.example.com","address":"a:1"}`, 409, "host_taken",
+			[]string{"route orders (", "sallyport.yaml:10", "PUT /v1/services/orders/instances/{id}"},
+		},
 		{"too large", `{"host":"` + strings.Repeat("a", 64<<10) + `"}`, 413, "body_too_large", []string{"64 KiB"}},
 	}
 	for _, c := range cases {

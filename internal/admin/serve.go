@@ -74,8 +74,10 @@ func (s *Server) run(c *call) (a *answer, err error) {
 			if p == http.ErrAbortHandler { //nolint:errorlint // it is this very value
 				panic(p)
 			}
-			a, err = nil, &refusal{reason: internal, detail: "the gateway failed; its log has the cause under this request id",
-				cause: fmt.Errorf("panic: %v\n%s", p, stack())}
+			a, err = nil, &refusal{
+				reason: internal, detail: "the gateway failed; its log has the cause under this request id",
+				cause: fmt.Errorf("panic: %v\n%s", p, stack()),
+			}
 		}
 	}()
 	if err := c.readQuery(); err != nil {

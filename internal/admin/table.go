@@ -83,8 +83,10 @@ func configOperations() []*operation {
 		{
 			method: "GET", path: "/v1/config", id: "getConfig", topic: topicConfig, summary: "Show the configuration that is running.", tagged: true,
 			doc: "With `view=api` only what was made through the API, without defaults. Secrets are shown as `***`.",
-			query: []parameter{{"view", "`effective` is all of it, `api` what was made through the API.",
-				&spec.JSONSchema{Type: "string", Enum: []any{"effective", "api"}, Default: "effective"}}},
+			query: []parameter{{
+				"view", "`effective` is all of it, `api` what was made through the API.",
+				&spec.JSONSchema{Type: "string", Enum: []any{"effective", "api"}, Default: "effective"},
+			}},
 			replies:  []reply{{status: 200, doc: "The configuration and who owns its objects.", typ: reflect.TypeFor[client.ConfigInfo]()}},
 			refusals: []reason{invalidParameter, notReady}, handle: getConfig,
 		},
@@ -170,17 +172,6 @@ func probeOperations() []*operation {
 // common are the reasons for which any call may be refused that is not open.
 func common() []reason {
 	return []reason{badRequest, unauthorized, hostRefused, originRefused, internal}
-}
-
-// withStatus returns the reasons of one status, among those of a call.
-func (o *operation) withStatus(status int) []reason {
-	var some []reason
-	for _, r := range o.reasons() {
-		if info(r).Status == status {
-			some = append(some, r)
-		}
-	}
-	return some
 }
 
 // reasons returns all reasons for which the call may be refused, each once, in the order of Reasons.

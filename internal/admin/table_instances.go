@@ -18,8 +18,10 @@ func shortOperations() []*operation {
 			doc: "When the answer comes the instance can be routed to. The same host and address again is no error: labels are updated, " +
 				"the id stays, and the status is 200 instead of 201. The body is read as JSON whatever the Content-Type says.",
 			changes: true,
-			body: &payload{typ: reflect.TypeFor[client.Registration](), doc: "an object with host and address, and name, tag and ttl if need be",
-				limit: smallBody, example: exampleRegistration()},
+			body: &payload{
+				typ: reflect.TypeFor[client.Registration](), doc: "an object with host and address, and name, tag and ttl if need be",
+				limit: smallBody, example: exampleRegistration(),
+			},
 			refusals: []reason{invalidBody, invalidField, hostTaken, cannotApply, bodyTooLarge, storeFailed, notReady},
 			replies: []reply{
 				{status: 201, doc: "It is a new one.", typ: one, shape: data},
@@ -81,8 +83,10 @@ func instanceOperations() []*operation {
 			doc: "For services of the configuration and for registered hosts alike. When the answer comes the instance can be routed to. " +
 				"Health and open requests stay as they are if the address does. An instance of a file or of DNS cannot be replaced.",
 			changes: true, conditional: true, tagged: true, query: []parameter{dryRunParameter()},
-			body: &payload{typ: reflect.TypeFor[client.Placement](), doc: "an object with the address, and weight, zone, metadata and ttl if need be",
-				limit: smallBody, example: client.Placement{Address: "10.0.0.7:3001", Weight: new(1), Zone: "a", Metadata: map[string]string{"version": "42"}}},
+			body: &payload{
+				typ: reflect.TypeFor[client.Placement](), doc: "an object with the address, and weight, zone, metadata and ttl if need be",
+				limit: smallBody, example: client.Placement{Address: "10.0.0.7:3001", Weight: new(1), Zone: "a", Metadata: map[string]string{"version": "42"}},
+			},
 			refusals: []reason{invalidBody, invalidField, notFound, readOnly, cannotApply, changedMeanwhile, bodyTooLarge, storeFailed, notReady},
 			replies: []reply{
 				{status: 200, doc: "It has been replaced.", typ: instance},

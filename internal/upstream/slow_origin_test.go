@@ -42,14 +42,16 @@ func TestSlowOrigin(t *testing.T) {
 		slices.Sort(took)
 		return took[len(took)*99/100]
 	}
-	alone := p99("p2c", healthy, 150)
-	p2c := p99("p2c", all, 150)
 	turns := p99("round-robin", all, 30)
-	t.Logf("three alone %v, p2c over four %v, round-robin over four %v", alone, p2c, turns)
-	if limit := 2*alone + quick; p2c > limit {
-		t.Errorf("p2c: %v, want no more than %v", p2c, limit)
-	}
 	if turns < 10*quick {
 		t.Errorf("round-robin: %v, which shows no difference", turns)
 	}
+	for range 3 { // a busy machine can only make it look worse
+		alone, p2c := p99("p2c", healthy, 150), p99("p2c", all, 150)
+		t.Logf("three alone %v, p2c over four %v, round-robin over four %v", alone, p2c, turns)
+		if p2c <= 2*alone {
+			return
+		}
+	}
+	t.Error("p2c: more than twice what the three alone take")
 }

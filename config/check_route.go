@@ -77,7 +77,6 @@ func (r *Redirect) check(c *spec.Checks, paths []string) {
 	}
 }
 
-
 // check reports what is wrong between objects: names that refer to nothing, addresses used twice.
 func (d *Document) check() spec.Errors {
 	var errs spec.Errors

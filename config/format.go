@@ -28,7 +28,9 @@ func Format(name string, text []byte) ([]byte, spec.Errors) {
 	if len(errs) > 0 {
 		return nil, errs
 	}
-	refuse := func(err error) spec.Errors { return spec.Errors{{Pos: spec.Pos{File: name}, Msg: "cannot be formatted: " + err.Error()}} }
+	refuse := func(err error) spec.Errors {
+		return spec.Errors{{Pos: spec.Pos{File: name}, Msg: "cannot be formatted: " + err.Error()}}
+	}
 	var doc yaml.Node
 	if err := yaml.Unmarshal(text, &doc); err != nil {
 		return nil, refuse(err)
@@ -55,6 +57,27 @@ func formatJSON(name string, text []byte) ([]byte, spec.Errors) {
 		return nil, spec.Errors{{Pos: spec.Pos{File: name}, Msg: err.Error()}}
 	}
 	return append(out.Bytes(), '\n'), nil
+}
+
+// YAML writes JSON as YAML in the usual form, keys in the order they have.
+func YAML(text []byte) ([]byte, error) {
+	var doc yaml.Node
+	if err := yaml.Unmarshal(text, &doc); err != nil {
+		return nil, err
+	}
+	plain(&doc)
+	return yaml.Dump(&doc, yaml.WithIndent(2), yaml.WithLineWidth(-1), yaml.WithCompactSeqIndent(false))
+}
+
+// plain takes away how JSON is written: maps and lists are blocks, unless they are empty, and only those texts have
+// quotes that need some.
+func plain(n *yaml.Node) {
+	if len(n.Content) > 0 || n.Kind == yaml.ScalarNode {
+		n.Style = 0
+	}
+	for _, part := range n.Content {
+		plain(part)
+	}
 }
 
 // sortTop puts the keys of the top level in their usual order, unknown ones last.

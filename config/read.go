@@ -41,15 +41,28 @@ func Read(path string, env Environ) (*Source, spec.Errors) {
 	default:
 		r.file(path, spec.Pos{File: path}, 0)
 	}
+	dir := path
+	if err == nil && !info.IsDir() {
+		dir = filepath.Dir(path)
+	}
+	return r.source(dir, env)
+}
+
+// ReadText reads a configuration that is in no file, such as one from the standard input; it is YAML, which JSON is too.
+// name stands for it wherever the file of a place is named. Includes and references are relative to the working directory.
+func ReadText(name string, text []byte, env Environ) (*Source, spec.Errors) {
+	r := &reader{seen: make(map[string]bool)}
+	r.add(name, func() (*spec.Node, spec.Errors) { return parseText(name, text, spec.ParseYAML) }, 0)
+	return r.source(".", env)
+}
+
+// source returns what was read, with references expanded; those to files are relative to dir.
+func (r *reader) source(dir string, env Environ) (*Source, spec.Errors) {
 	if len(r.errs) > 0 {
 		r.errs.Sort()
 		return nil, r.errs
 	}
 	src := &Source{Tree: r.tree, Files: r.files, Globs: r.globs}
-	dir := path
-	if !info.IsDir() {
-		dir = filepath.Dir(path)
-	}
 	errs := spec.Expand(src.Tree, env, func(name string) ([]byte, error) {
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(dir, name)
@@ -112,8 +125,13 @@ func (r *reader) file(path string, from spec.Pos, depth int) {
 		r.fail(from, "include", "files include each other more than %d deep", maxIncludes)
 		return
 	}
-	tree, errs := parseFile(path)
 	r.files = append(r.files, path)
+	r.add(path, func() (*spec.Node, spec.Errors) { return parseFile(path) }, depth)
+}
+
+// add parses a file and adds it, with what it includes.
+func (r *reader) add(path string, parse func() (*spec.Node, spec.Errors), depth int) {
+	tree, errs := parse()
 	if len(errs) > 0 {
 		r.errs = append(r.errs, errs...)
 		return
@@ -217,7 +235,12 @@ func parseFile(path string) (*spec.Node, spec.Errors) {
 	if filepath.Ext(path) == ".json" {
 		parse = spec.ParseJSON
 	}
-	tree, errs := parse(path, data)
+	return parseText(path, data, parse)
+}
+
+// parseText parses what must be a map.
+func parseText(name string, text []byte, parse func(string, []byte) (*spec.Node, spec.Errors)) (*spec.Node, spec.Errors) {
+	tree, errs := parse(name, text)
 	if len(errs) == 0 && tree.Kind != spec.Map {
 		return nil, spec.Errors{{Pos: tree.Pos, Msg: "want a map of keys such as version, services and routes, got " + tree.Kind.String()}}
 	}

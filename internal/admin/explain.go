@@ -8,6 +8,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"github.com/asynched/api-gateway/client"
+	"github.com/asynched/api-gateway/internal/snapshot"
 )
 
 var methodToken = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$")
@@ -33,7 +34,8 @@ func explain(s *Server, c *call) (*answer, error) {
 		}
 		for _, v := range values {
 			if !httpguts.ValidHeaderFieldValue(v) {
-				return nil, refuse(invalidField, "headers.%s: the value holds a byte that cannot stand in a header", name)
+				return nil, refuse(invalidField, "headers.%s: the value holds a byte that cannot stand in a header",
+					name)
 			}
 			header.Add(name, v)
 		}
@@ -49,12 +51,18 @@ func explain(s *Server, c *call) (*answer, error) {
 	if err != nil {
 		return nil, &refusal{reason: invalidField, detail: "there is no such request: " + err.Error(), cause: err}
 	}
+	return &answer{body: Explanation(e)}, nil
+}
+
+// Explanation returns an explanation in the form in which the API shows it.
+func Explanation(e *snapshot.Explanation) *client.Explanation {
 	steps := make([]client.Step, 0, len(e.Steps))
 	for _, step := range e.Steps {
 		steps = append(steps, client.Step(step))
 	}
-	return &answer{body: client.Explanation{
-		Method: e.Method, Host: e.Host, Path: e.Path, Route: e.Route, Service: e.Service, Instance: e.Instance, Address: e.Address,
-		Status: e.Status, Reason: string(e.Reason), Detail: e.Detail, Steps: steps,
-	}}, nil
+	return &client.Explanation{
+		Method: e.Method, Host: e.Host, Path: e.Path, Route: e.Route, Service: e.Service, Instance: e.Instance,
+		Address: e.Address,
+		Status:  e.Status, Reason: string(e.Reason), Detail: e.Detail, Steps: steps,
+	}
 }

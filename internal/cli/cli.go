@@ -7,12 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/asynched/api-gateway/filter"
+	"github.com/asynched/api-gateway/spec"
 )
 
 // The exit codes; scripts may depend on them.
@@ -61,10 +61,14 @@ func Main(args []string, in io.Reader, out, err io.Writer, kinds []filter.Kind) 
 func (a *app) exit(err error) int {
 	var usage usageError
 	var silent silentError
+	var places spec.Errors
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &silent):
+		return exitFailed
+	case errors.As(err, &places):
+		fmt.Fprintln(a.err, places) // as they are: editors jump to them
 		return exitFailed
 	case errors.As(err, &usage), isCobraUsage(err):
 		fmt.Fprintf(a.err, "sallyport: %v\n", err)
@@ -74,15 +78,9 @@ func (a *app) exit(err error) int {
 	return exitFailed
 }
 
-// isCobraUsage reports whether the library found the command line wrong; it has no type for that.
-func isCobraUsage(err error) bool {
-	for _, begin := range []string{"unknown command", "unknown flag", "unknown shorthand", "flag needs", "invalid argument", "accepts ", "requires "} {
-		if strings.HasPrefix(err.Error(), begin) {
-			return true
-		}
-	}
-	return false
-}
+// isCobraUsage reports whether the library found the command line wrong where it cannot be told what to say: in commands
+// of its own. It has no type for that.
+func isCobraUsage(err error) bool { return strings.HasPrefix(err.Error(), "unknown command") }
 
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
@@ -96,9 +94,12 @@ their instances, checks their health and balances load over the healthy ones.
   sallyport explain GET http://mail.example.com/   say where a request would go, and why`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
+		Args:          rootArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usagef("%s: %w%s", cmd.CommandPath(), err, suggestedFlag(cmd, err))
+	})
 	root.PersistentFlags().StringVarP(&a.output, "output", "o", "table", "form of what is printed: table or json")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error {
 		if a.output != "table" && a.output != "json" {
@@ -106,10 +107,16 @@ their instances, checks their health and balances load over the healthy ones.
 		}
 		return nil
 	}
-	if err := root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp)); err != nil {
-		fmt.Fprintln(os.Stderr, "sallyport:", err) // the flag is defined right above
-	}
+	completeFlag(root, "output", []string{"table", "json"})
 	root.AddCommand(a.runCommand(), a.validateCommand(), a.fmtCommand(), a.schemaCommand(), a.versionCommand(), a.explainCommand())
 	root.AddCommand(a.remoteCommands()...)
 	return root
+}
+
+// completeFlag offers the values that a flag can have.
+func completeFlag(cmd *cobra.Command, flag string, values []string) {
+	err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+	if err != nil { // the flag is not there: a programmer's error
+		panic(err)
+	}
 }

@@ -2,19 +2,22 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/net/http/httpguts"
 
+	"github.com/asynched/api-gateway/client"
+	"github.com/asynched/api-gateway/internal/admin"
 	"github.com/asynched/api-gateway/internal/snapshot"
 )
 
 func (a *app) explainCommand() *cobra.Command {
 	var file string
 	var headers []string
+	var all bool
 	cmd := &cobra.Command{
 		Use:   "explain METHOD URL",
 		Short: "Say where a request would go, and why",
@@ -23,77 +26,79 @@ service, and the instance it would pick. Nothing is sent. It asks the running ga
 configuration offline, where no instance is known to be healthy or not.`,
 		Example: "  sallyport explain GET http://shop.example.com/api/orders -H 'X-Api-Version: 2'\n" +
 			"  sallyport explain --config sallyport.yaml GET http://shop.example.com/api/orders",
-		Args: cobra.ExactArgs(2),
+		Args:              wants("METHOD", "URL"),
+		ValidArgsFunction: completeMethod,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			h, err := parseHeaders(headers)
+			q, err := question(args[0], args[1], headers)
 			if err != nil {
 				return err
 			}
-			e, err := a.explain(cmd.Context(), file, strings.ToUpper(args[0]), args[1], h)
+			if file == "" {
+				return a.call(cmd, func(ctx context.Context, c *client.Client) (any, func(), error) {
+					e, err := c.Explain(ctx, q)
+					return e, func() { a.printExplanation(e, all) }, err
+				})
+			}
+			e, err := a.explainOffline(cmd.Context(), file, q)
 			if err != nil {
 				return err
 			}
 			if a.output == "json" {
 				return a.printJSON(e)
 			}
-			a.printExplanation(e)
+			a.printExplanation(e, all)
 			return nil
 		},
 	}
 	cmd.Flags().StringVar(&file, "config", "", "configuration to explain offline, instead of the running gateway's")
 	cmd.Flags().StringArrayVarP(&headers, "header", "H", nil, "header field of the request, 'Name: value'; may be given more than once")
+	cmd.Flags().BoolVarP(&all, "all", "v", false, "show all routes that lost, not only the first")
 	a.remote.flags(cmd)
 	return cmd
 }
 
-// explain asks the running gateway, or a snapshot of its own.
-func (a *app) explain(ctx context.Context, file, method, url string, h http.Header) (*snapshot.Explanation, error) {
-	if file == "" {
-		return a.explainRemote(ctx, method, url, h)
-	}
-	snap, errs := a.load(file)
+// explainOffline explains a request against a configuration, without a gateway.
+func (a *app) explainOffline(ctx context.Context, file string, q client.Question) (*client.Explanation, error) {
+	env := snapshot.OfflineEnv()
+	snap, errs := a.load(file, env)
 	if len(errs) > 0 {
-		for _, e := range errs {
-			fmt.Fprintln(a.err, e)
-		}
-		return nil, silentError{errs}
+		return nil, errs
 	}
-	snap.Populate()
-	return snap.Explain(ctx, method, url, h)
+	snap.Populate(env.Groups)
+	e, err := snap.Explain(ctx, q.Method, q.URL, q.Headers)
+	if err != nil {
+		return nil, err
+	}
+	return admin.Explanation(e), nil
 }
 
-func parseHeaders(list []string) (http.Header, error) {
-	h := make(http.Header)
-	for _, line := range list {
+// question reads the request that is asked about.
+func question(method, rawURL string, headers []string) (q client.Question, err error) {
+	q = client.Question{Method: strings.ToUpper(method), URL: rawURL, Headers: make(http.Header)}
+	if !httpguts.ValidHeaderFieldName(q.Method) { // both are tokens
+		return q, usagef("METHOD %q: want a method of HTTP, such as GET", method)
+	}
+	u, err := url.Parse(rawURL)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return q, usagef("URL %q: want one with scheme and host, such as http://shop.example.com/api", rawURL)
+	}
+	for _, line := range headers {
 		name, value, ok := strings.Cut(line, ":")
-		if name = strings.TrimSpace(name); !ok || name == "" {
-			return nil, usagef("--header %q: want 'Name: value'", line)
+		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
+		switch {
+		case !ok || !httpguts.ValidHeaderFieldName(name):
+			return q, usagef("--header %q: want 'Name: value'", line)
+		case !httpguts.ValidHeaderFieldValue(value):
+			return q, usagef("--header %q: the value holds a byte that cannot stand in a header", line)
 		}
-		h.Add(name, strings.TrimSpace(value))
+		http.Header(q.Headers).Add(name, value)
 	}
-	return h, nil
+	return q, nil
 }
 
-// printExplanation prints the decisions as a person reads them.
-func (a *app) printExplanation(e *snapshot.Explanation) {
-	fmt.Fprintf(a.out, "%s %s%s\n\n", e.Method, e.Host, e.Path)
-	width := 0
-	for _, s := range e.Steps {
-		width = max(width, len(s.Subject))
+func completeMethod(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	for _, s := range e.Steps {
-		fmt.Fprintf(a.out, "  %-8s  %-*s  %-11s  %s\n", s.Stage, width, s.Subject, s.Verdict, s.Why)
-	}
-	fmt.Fprintln(a.out)
-	switch {
-	case e.Reason != "":
-		fmt.Fprintf(a.out, "The gateway would answer %d %s: %s.\n", e.Status, e.Reason, e.Detail)
-	case e.Address != "":
-		fmt.Fprintf(a.out, "Route %s would send it to %s, an instance of service %s.\n", e.Route, e.Address, e.Service)
-	default:
-		fmt.Fprintf(a.out, "Route %s would answer %d itself.\n", e.Route, e.Status)
-	}
+	return []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}, cobra.ShellCompDirectiveNoFileComp
 }
-
-// callTimeout bounds one call of the admin API.
-const callTimeout = 30 * time.Second

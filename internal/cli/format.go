@@ -18,8 +18,12 @@ func (a *app) fmtCommand() *cobra.Command {
 		Short: "Print configuration files in the usual form",
 		Long: `Print a configuration file in the usual form: two spaces of indent, keys of the top level in their usual order,
 comments where they are. What it says does not change. Use - for the standard input.`,
-		Args: cobra.MinimumNArgs(1),
+		Example: "  sallyport fmt -w sallyport.yaml\n  sallyport fmt --check conf/*.yaml",
+		Args:    wants("FILE..."),
 		RunE: func(_ *cobra.Command, args []string) error {
+			if write && check {
+				return usagef("--write and --check: want only one of them")
+			}
 			var failed error
 			for _, name := range args {
 				if err := a.format(name, write, check); err != nil {
@@ -31,17 +35,16 @@ comments where they are. What it says does not change. Use - for the standard in
 	}
 	cmd.Flags().BoolVarP(&write, "write", "w", false, "write the result to the file instead of printing it")
 	cmd.Flags().BoolVar(&check, "check", false, "print the names of files that would change, and fail if there are any")
-	cmd.MarkFlagsMutuallyExclusive("write", "check")
 	return cmd
 }
 
 // format brings one file into the usual form.
 func (a *app) format(name string, write, check bool) error {
-	text, err := a.readInput(name)
+	shown, text, err := a.readInput(name)
 	if err != nil {
 		return err
 	}
-	formatted, errs := config.Format(name, text)
+	formatted, errs := config.Format(shown, text)
 	switch {
 	case len(errs) > 0:
 		for _, e := range errs {
@@ -49,8 +52,8 @@ func (a *app) format(name string, write, check bool) error {
 		}
 		return silentError{errs}
 	case check && !bytes.Equal(text, formatted):
-		fmt.Fprintln(a.out, name)
-		return silentError{fmt.Errorf("%s is not in the usual form", name)}
+		fmt.Fprintln(a.out, shown)
+		return silentError{fmt.Errorf("%s is not in the usual form", shown)}
 	case check:
 		return nil
 	case !write || name == "-":

@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -13,9 +11,8 @@ import (
 )
 
 // load reads, decodes and builds a configuration without a gateway. The snapshot is nil if there are errors.
-func (a *app) load(path string) (*snapshot.Snapshot, spec.Errors) {
-	env := snapshot.OfflineEnv()
-	src, errs := config.Read(path, os.LookupEnv)
+func (a *app) load(path string, env snapshot.Env) (*snapshot.Snapshot, spec.Errors) {
+	src, errs := a.readConfig(path)
 	if src == nil {
 		return nil, errs
 	}
@@ -33,9 +30,10 @@ func (a *app) validateCommand() *cobra.Command {
 		Use:   "validate FILE|DIR",
 		Short: "Check a configuration and report everything that is wrong with it",
 		Long: `Check a configuration file with its includes, or all files of a directory, as the gateway would read it. Each error
-is a line: file:line:col: path: message. Warnings do not make it fail, unless --strict is given.`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error { return a.validate(args[0], strict) },
+is a line: file:line:col: path: message. Warnings do not make it fail, unless --strict is given. - is the standard input.`,
+		Example: "  sallyport validate sallyport.yaml\n  sallyport validate --strict conf/",
+		Args:    wants("FILE|DIR"),
+		RunE:    func(_ *cobra.Command, args []string) error { return a.validate(args[0], strict) },
 	}
 	cmd.Flags().BoolVar(&strict, "strict", false, "fail on warnings too")
 	return cmd
@@ -43,7 +41,7 @@ is a line: file:line:col: path: message. Warnings do not make it fail, unless --
 
 // validate prints what is wrong with a configuration.
 func (a *app) validate(path string, strict bool) error {
-	snap, errs := a.load(path)
+	snap, errs := a.load(path, snapshot.OfflineEnv())
 	var warnings spec.Errors
 	if snap != nil {
 		warnings = snap.Warnings()
@@ -69,6 +67,9 @@ func (a *app) validate(path string, strict bool) error {
 	if failed {
 		return silentError{errs}
 	}
+	if path == "-" {
+		path = stdin
+	}
 	c := snap.Config
 	fmt.Fprintf(a.out, "%s is valid: %s, %s, %s\n", path,
 		count(len(c.Listeners), "listener"), count(len(c.Services), "service"), count(len(c.Routes), "route"))
@@ -87,14 +88,4 @@ func count(n int, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
-}
-
-// printJSON prints a value, indented.
-func (a *app) printJSON(v any) error {
-	text, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(a.out, string(text))
-	return err
 }

@@ -2,8 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"io"
-	"os"
 	"runtime"
 
 	"github.com/spf13/cobra"
@@ -14,9 +12,10 @@ import (
 
 func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version",
-		Args:  cobra.NoArgs,
+		Use:     "version",
+		Short:   "Print the version",
+		Example: "  sallyport version -o json",
+		Args:    wants(),
 		RunE: func(*cobra.Command, []string) error {
 			if a.output == "json" {
 				return a.printJSON(map[string]string{
@@ -33,15 +32,10 @@ func (a *app) schemaCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",
 		Short: "Print the JSON Schema of the configuration, for editors",
-		Args:  cobra.NoArgs,
-		RunE:  func(*cobra.Command, []string) error { return a.printJSON(config.Schema(a.kinds)) },
+		Long: `Print the JSON Schema of the configuration, with the filters that this build has. An editor that knows it completes keys
+and shows what they mean.`,
+		Example: "  sallyport schema > sallyport.schema.json",
+		Args:    wants(),
+		RunE:    func(*cobra.Command, []string) error { return a.printJSON(config.Schema(a.kinds)) },
 	}
-}
-
-// readInput reads a file, or the standard input for "-".
-func (a *app) readInput(name string) ([]byte, error) {
-	if name == "-" {
-		return io.ReadAll(a.in)
-	}
-	return os.ReadFile(name)
 }

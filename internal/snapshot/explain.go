@@ -105,33 +105,29 @@ func rehearsal(ctx context.Context, method, rawURL string, header http.Header) (
 	return x, nil
 }
 
-// noteVerdicts notes what became of each route, and of the registered host, in the order they are considered.
+// noteVerdicts notes what became of each route, and of the registered host: the winner first, then the others in the
+// order of the table.
 func (s *Snapshot) noteVerdicts(x *exchange.Exchange, q *route.Query) {
 	destination, _ := s.hosts(x.Host)
-	registered := false
-	note := func() {
-		if registered {
-			return
-		}
-		registered = true
-		if destination != nil {
-			x.Note(exchange.StageMatch, x.Host, "registered", "the host is registered; its implied route comes after routes that name the host and before those that name none")
-		}
+	registered, verdicts := destination != nil, s.table.Explain(q)
+	byHost := len(verdicts) > 0 && verdicts[0].Won && verdicts[0].ByHost
+	if registered && !byHost {
+		x.Note(exchange.StageMatch, x.Host, "won", "the host is registered, and no route names it")
 	}
-	for _, v := range s.table.Explain(q) {
+	for i, v := range verdicts {
 		verdict := "lost"
 		switch {
-		case v.Won && !v.ByHost && destination != nil:
-			note()
-			v.Why = "the registered host comes before a route that names no host"
+		case v.Won && registered && !byHost:
+			v.Why = "a registered host comes before a route that names no host"
 		case v.Won:
 			verdict = "won"
 		}
-		why := v.Why
 		if v.Route.Where != "" {
-			why += " (" + v.Route.Where + ")"
+			v.Why += " (" + v.Route.Where + ")"
 		}
-		x.Note(exchange.StageMatch, v.Route.Name, verdict, why)
+		x.Note(exchange.StageMatch, v.Route.Name, verdict, v.Why)
+		if registered && byHost && i == 0 {
+			x.Note(exchange.StageMatch, x.Host, "lost", "the host is registered, but comes after a route that names it")
+		}
 	}
-	note()
 }

@@ -132,7 +132,8 @@ func (s *Server) Address() string {
 func (s *Server) Run(ctx context.Context) error {
 	server := &http.Server{
 		Handler: s, ReadHeaderTimeout: headTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
-		IdleTimeout: idleTimeout, MaxHeaderBytes: headBytes, ErrorLog: slog.NewLogLogger(s.opts.Log.Handler(), slog.LevelDebug),
+		IdleTimeout: idleTimeout, MaxHeaderBytes: headBytes,
+		ErrorLog: slog.NewLogLogger(s.opts.Log.Handler(), slog.LevelDebug),
 	}
 	background, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup

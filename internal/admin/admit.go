@@ -17,7 +17,8 @@ import (
 func (s *Server) admit(r *http.Request) *refusal {
 	token := s.token()
 	if token == "" && r.TLS == nil && !s.ownHost(r) {
-		return refuse(hostRefused, "the Host %q is not the admin API: want %s; with admin.token set any would do", r.Host, strings.Join(s.ownHosts(), ", "))
+		return refuse(hostRefused, "the Host %q is not the admin API: want %s; with admin.token set any would do",
+			r.Host, strings.Join(s.ownHosts(), ", "))
 	}
 	if err := ownOrigin(r); err != nil {
 		return err
@@ -91,7 +92,8 @@ func ownOrigin(r *http.Request) *refusal {
 	}
 	for _, origin := range r.Header.Values("Origin") {
 		if !strings.EqualFold(origin, scheme+r.Host) {
-			return refuse(originRefused, "a page of %q may not call the admin API: want no Origin, or %s%s", origin, scheme, r.Host)
+			return refuse(originRefused, "a page of %q may not call the admin API: want no Origin, or %s%s", origin,
+				scheme, r.Host)
 		}
 	}
 	site := r.Header.Get("Sec-Fetch-Site")

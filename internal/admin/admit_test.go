@@ -24,16 +24,35 @@ func TestPagesOfBrowsersAreRefused(t *testing.T) {
 		{"own page", []string{"Origin", "http://127.0.0.1:9190", "Sec-Fetch-Site", "same-origin"}, 200, "", ""},
 		{"typed into the address bar", []string{"Sec-Fetch-Site", "none"}, 200, "", ""},
 		{"rebound name", []string{"Host", "evil.example.com"}, 403, "host_refused", "want localhost, 127.0.0.1, [::1]"},
-		{"rebound name with port", []string{"Host", "evil.example.com:9190"}, 403, "host_refused", `"evil.example.com:9190"`},
+		{
+			"rebound name with port",
+			[]string{"Host", "evil.example.com:9190"},
+			403, "host_refused",
+			`"evil.example.com:9190"`,
+		},
 		{"name that begins well", []string{"Host", "localhost.example.com"}, 403, "host_refused", ""},
 		{"name like an address", []string{"Host", "127.0.0.1.example.com"}, 403, "host_refused", ""},
 		{"no host", []string{"Host", ""}, 403, "host_refused", ""},
-		{"rebound name with its own origin", []string{"Host", "evil.example.com", "Origin", "http://evil.example.com"}, 403, "host_refused", ""},
-		{"foreign page", []string{"Origin", "https://evil.example.com"}, 403, "origin_refused", "want no Origin, or http://127.0.0.1:9190"},
+		{
+			"rebound name with its own origin",
+			[]string{"Host", "evil.example.com", "Origin", "http://evil.example.com"},
+			403, "host_refused", "",
+		},
+		{
+			"foreign page",
+			[]string{"Origin", "https://evil.example.com"},
+			403, "origin_refused",
+			"want no Origin, or http://127.0.0.1:9190",
+		},
 		{"page without an origin", []string{"Origin", "null"}, 403, "origin_refused", ""},
 		{"page on another port", []string{"Origin", "http://127.0.0.1:8080"}, 403, "origin_refused", ""},
 		{"other scheme", []string{"Origin", "https://127.0.0.1:9190"}, 403, "origin_refused", ""},
-		{"one good, one bad", []string{"Origin", "http://127.0.0.1:9190", "Origin", "http://a.example.com"}, 403, "origin_refused", ""},
+		{
+			"one good, one bad",
+			[]string{"Origin", "http://127.0.0.1:9190", "Origin", "http://a.example.com"},
+			403,
+			"origin_refused", "",
+		},
 		{"another site", []string{"Sec-Fetch-Site", "cross-site"}, 403, "origin_refused", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -113,12 +132,14 @@ func TestEveryAnswerHasTheSecurityFields(t *testing.T) {
 	k := started(t, shop)
 	for _, path := range []string{"/services", "/nothing", "/v1/config", "/livez"} {
 		h := k.call("GET", path, "").header
-		if h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Cache-Control") == "" || h.Get("Access-Control-Allow-Origin") != "" ||
+		if h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Cache-Control") == "" ||
+			h.Get("Access-Control-Allow-Origin") != "" ||
 			h.Get("X-Request-Id") == "" {
 			t.Errorf("%s: %v", path, h)
 		}
 	}
-	if id := k.call("GET", "/livez", "", "X-Request-ID", "a\"b").header.Get("X-Request-Id"); id == "a\"b" || len(id) != 32 {
+	if id := k.call("GET", "/livez", "", "X-Request-ID", "a\"b").header.Get("X-Request-Id"); id == "a\"b" ||
+		len(id) != 32 {
 		t.Errorf("the id is %q", id)
 	}
 }

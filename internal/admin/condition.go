@@ -42,7 +42,8 @@ func condition(r *http.Request, what, current string) (string, error) {
 	if fresh := tags(r.Header.Values("If-None-Match")); len(fresh) > 0 {
 		switch {
 		case len(fresh) > 1 || fresh[0] != "*":
-			return "", refuse(invalidParameter, "If-None-Match: want *, which asks that the object is new; to change one as it is, use If-Match")
+			return "", refuse(invalidParameter,
+				"If-None-Match: want *, which asks that the object is new; to change one as it is, use If-Match")
 		case current != "":
 			return "", refuse(changedMeanwhile, "%s exists already, and If-None-Match asks that it does not", what)
 		}
@@ -52,8 +53,10 @@ func condition(r *http.Request, what, current string) (string, error) {
 		return "", nil
 	}
 	for _, tag := range wanted {
-		if !strings.HasPrefix(tag, `"`) && tag != "*" || strings.HasPrefix(tag, `"`) && (len(tag) < 2 || !strings.HasSuffix(tag, `"`)) {
-			return "", refuse(invalidParameter, `If-Match: want the ETag of the object with its quotes, or *, got %s`, tag)
+		if !strings.HasPrefix(tag, `"`) && tag != "*" || strings.HasPrefix(tag, `"`) &&
+			(len(tag) < 2 || !strings.HasSuffix(tag, `"`)) {
+			return "", refuse(invalidParameter, `If-Match: want the ETag of the object with its quotes, or *, got %s`,
+				tag)
 		}
 		if current != "" && (tag == "*" || writable(tag) == current) {
 			return current, nil

@@ -126,7 +126,10 @@ func diffConfig(s *Server, c *call) (*answer, error) {
 	if errs = snapshot.AllErrors(doc, errs, snapshot.OfflineEnv()); len(errs) > 0 {
 		return nil, errs
 	}
-	return &answer{body: client.Result{DryRun: true, Revision: state.Revision, Changes: changes(control.Diff(state.Document, doc))}}, nil
+	return &answer{body: client.Result{
+		DryRun: true, Revision: state.Revision,
+		Changes: changes(control.Diff(state.Document, doc)),
+	}}, nil
 }
 
 func reloadConfig(s *Server, c *call) (*answer, error) {

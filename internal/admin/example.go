@@ -13,7 +13,8 @@ func exampleRegistration() any {
 }
 
 func exampleService() any {
-	return json.RawMessage(`{"protocol":"http","instances":[{"address":"10.0.0.7:3001"}],"health":{"active":{"type":"http","path":"/healthz"}}}`)
+	return json.RawMessage(`{"protocol":"http","instances":[{"address":"10.0.0.7:3001"}],` +
+		`"health":{"active":{"type":"http","path":"/healthz"}}}`)
 }
 
 func exampleRoute() any {

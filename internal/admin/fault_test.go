@@ -28,7 +28,10 @@ func TestPanicsStayInside(t *testing.T) {
 
 // FuzzRegister sends anything as a registration: it is never the gateway's fault, and a refusal changes nothing.
 func FuzzRegister(f *testing.F) {
-	for _, seed := range []string{mail, `{`, `[]`, `{"host":"a","address":"[::1]:1","ttl":"1h"}`, "\xff", `{"host":"*.a","address":":1"}`} {
+	for _, seed := range []string{
+		mail, `{`, `[]`, `{"host":"a","address":"[::1]:1","ttl":"1h"}`, "\xff",
+		`{"host":"*.a","address":":1"}`,
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
@@ -52,7 +55,8 @@ func FuzzConditions(f *testing.F) {
 				t.Skip()
 			}
 		}
-		put := k.call("PUT", "/v1/services/orders/instances/a", `{"address":"a:1"}`, "If-Match", match, "If-None-Match", none)
+		put := k.call("PUT", "/v1/services/orders/instances/a", `{"address":"a:1"}`, "If-Match", match, "If-None-Match",
+			none)
 		if put.status >= 500 {
 			t.Errorf("%q, %q: %d %s", match, none, put.status, put.body)
 		}

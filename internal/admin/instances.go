@@ -17,9 +17,11 @@ import (
 func (s *Server) instance(i *registry.Instance) client.InstanceInfo {
 	live := i.Live
 	info := client.InstanceInfo{
-		ID: i.ID, Service: i.Service, Host: i.Host, Address: i.Address, Weight: i.Weight, Zone: i.Zone, Metadata: i.Metadata,
-		Name: i.Name, Tag: i.Tag, Source: i.Source, Where: i.Where, Shadowed: i.Shadowed, TTL: spec.Duration(i.TTL), Draining: i.Draining,
-		Status: live.Status.String(), Reason: live.Reason, Since: live.Since.UTC(),
+		ID: i.ID, Service: i.Service, Host: i.Host, Address: i.Address, Weight: i.Weight, Zone: i.Zone,
+		Metadata: i.Metadata,
+		Name:     i.Name, Tag: i.Tag, Source: i.Source, Where: i.Where, Shadowed: i.Shadowed, TTL: spec.Duration(i.TTL),
+		Draining: i.Draining,
+		Status:   live.Status.String(), Reason: live.Reason, Since: live.Since.UTC(),
 		Eligible: !i.Draining && !i.Shadowed && live.Status != upstream.Unhealthy && live.EjectedUntil.IsZero(),
 		Open:     live.Open, Requests: live.Requests, Failures: live.Failures, FailuresInARow: live.FailuresInARow,
 		Latency: spec.Duration(live.Latency), Created: i.Created.UTC(),
@@ -81,7 +83,8 @@ func (s *Server) pageInstances(c *call, all []registry.Instance) (*answer, error
 	if status := c.query.Get("status"); c.query.Has("status") {
 		known := []string{"unknown", "healthy", "unhealthy"}
 		if !slices.Contains(known, status) {
-			return nil, refuse(invalidParameter, "status: want unknown, healthy or unhealthy, got %q%s", status, spec.DidYouMean(status, known))
+			return nil, refuse(invalidParameter, "status: want unknown, healthy or unhealthy, got %q%s", status,
+				spec.DidYouMean(status, known))
 		}
 		all = slices.DeleteFunc(all, func(i registry.Instance) bool { return i.Live.Status.String() != status })
 	}
@@ -138,7 +141,8 @@ func deleteInstance(s *Server, c *call) (*answer, error) {
 		return nil, err
 	}
 	if c.dryRun {
-		return rehearsed(service, id, placement(&before), nil, s.opts.Registry.Delete(c.r.Context(), service, id, never))
+		return rehearsed(service, id, placement(&before), nil,
+			s.opts.Registry.Delete(c.r.Context(), service, id, never))
 	}
 	if err := s.opts.Registry.Delete(c.r.Context(), service, id, match); err != nil {
 		return nil, err
@@ -206,7 +210,10 @@ func rehearsed(service, id string, before, after any, err error) (*answer, error
 
 // instanceChange returns the one change from before to after, or none.
 func instanceChange(service, id string, before, after any) []client.Change {
-	ch := client.Change{Path: spec.Key(spec.Key("services", service)+".instances", id), Kind: "changed", Before: value(before), After: value(after)}
+	ch := client.Change{
+		Path: spec.Key(spec.Key("services", service)+".instances", id), Kind: "changed",
+		Before: value(before), After: value(after),
+	}
 	switch {
 	case string(ch.Before) == string(ch.After):
 		return []client.Change{}
@@ -223,7 +230,10 @@ func placement(i *registry.Instance) any {
 	if i.ID == "" {
 		return nil
 	}
-	return &client.Placement{Address: i.Address, Weight: &i.Weight, Zone: i.Zone, Metadata: i.Metadata, TTL: spec.Duration(i.TTL)}
+	return &client.Placement{
+		Address: i.Address, Weight: &i.Weight, Zone: i.Zone, Metadata: i.Metadata,
+		TTL: spec.Duration(i.TTL),
+	}
 }
 
 // match holds the call against the instance as it is, and returns the condition under which it may be changed.

@@ -13,10 +13,13 @@ func TestInstanceLifecycle(t *testing.T) {
 	k := started(t, shop)
 	const path = "/v1/services/orders/instances/b"
 	var i client.InstanceInfo
-	made := k.call("PUT", path, `{"address":"127.0.0.1:3002","weight":3,"zone":"a","metadata":{"v":"1"},"ttl":"1m"}`).want(201)
+	made := k.call("PUT", path,
+		`{"address":"127.0.0.1:3002","weight":3,"zone":"a","metadata":{"v":"1"},"ttl":"1m"}`).want(201)
 	made.read(&i)
-	if i.ID != "b" || i.Service != "orders" || i.Weight != 3 || i.Zone != "a" || i.Metadata["v"] != "1" || i.TTL.Std() != time.Minute ||
-		i.Source != "api" || i.Status != "unknown" || !i.Eligible || i.Updated == nil || i.Created.IsZero() || i.Since.IsZero() {
+	if i.ID != "b" || i.Service != "orders" || i.Weight != 3 || i.Zone != "a" || i.Metadata["v"] != "1" ||
+		i.TTL.Std() != time.Minute ||
+		i.Source != "api" || i.Status != "unknown" || !i.Eligible || i.Updated == nil || i.Created.IsZero() ||
+		i.Since.IsZero() {
 		t.Errorf("made %+v", i)
 	}
 	if g, _ := k.groups.Lookup("orders"); g.Set().Len() != 2 {
@@ -61,7 +64,8 @@ func TestInstanceChangesUnderDryRun(t *testing.T) {
 	} {
 		var r client.Result
 		k.call(c.method, c.path+"?dry_run=true", c.body).want(200).read(&r)
-		if !r.DryRun || len(r.Changes) != 1 || r.Changes[0].Kind != c.kind || r.Changes[0].Path != "services.orders.instances.b" {
+		if !r.DryRun || len(r.Changes) != 1 || r.Changes[0].Kind != c.kind ||
+			r.Changes[0].Path != "services.orders.instances.b" {
 			t.Errorf("%s %s: %+v", c.method, c.path, r)
 		}
 	}
@@ -98,7 +102,10 @@ func TestInstancesThatAreRefused(t *testing.T) {
 		{"PUT", "/v1/services/none/instances/a", `{"address":"a:1"}`, 404, "not_found", "there is no service none"},
 		{"PUT", c, `{"address":"127.0.0.1:3002"}`, 409, "in_use", "instance b"},
 		{"PUT", c, `{"address":"127.0.0.1:3001"}`, 409, "read_only", "sallyport.yaml:8"},
-		{"PUT", "/v1/services/orders/instances/127.0.0.1:3001", `{"address":"a:1"}`, 409, "read_only", "sallyport.yaml:8"},
+		{
+			"PUT", "/v1/services/orders/instances/127.0.0.1:3001", `{"address":"a:1"}`, 409, "read_only",
+			"sallyport.yaml:8",
+		},
 		{"DELETE", "/v1/services/orders/instances/127.0.0.1:3001", ``, 409, "read_only", "sallyport.yaml:8"},
 		{"PUT", "/v1/services/orders/instances/127.0.0.1:3001/drain", ``, 409, "read_only", "sallyport.yaml:8"},
 		{"GET", "/v1/services/none/instances", ``, 404, "not_found", "there is no service none"},
@@ -124,11 +131,13 @@ func TestListsOfInstances(t *testing.T) {
 		return strings.Join(all, " ")
 	}
 	for query, want := range map[string]string{
-		"/v1/instances":                                    "mail.example.com/localhost:3001=unknown orders/127.0.0.1:3001=unknown orders/127.0.0.1:3002=unhealthy",
-		"/v1/instances?status=unhealthy":                   "orders/127.0.0.1:3002=unhealthy",
-		"/v1/instances?service=mail.example.com":           "mail.example.com/localhost:3001=unknown",
-		"/v1/instances?service=none":                       "",
-		"/v1/services/orders/instances":                    "orders/127.0.0.1:3001=unknown orders/127.0.0.1:3002=unhealthy",
+		"/v1/instances": "mail.example.com/localhost:3001=unknown " +
+			"orders/127.0.0.1:3001=unknown orders/127.0.0.1:3002=unhealthy",
+		"/v1/instances?status=unhealthy":         "orders/127.0.0.1:3002=unhealthy",
+		"/v1/instances?service=mail.example.com": "mail.example.com/localhost:3001=unknown",
+		"/v1/instances?service=none":             "",
+		"/v1/services/orders/instances": "orders/127.0.0.1:3001=unknown " +
+			"orders/127.0.0.1:3002=unhealthy",
 		"/v1/services/orders/instances?status=unknown":     "orders/127.0.0.1:3001=unknown",
 		"/v1/services/mail.example.com/instances?limit=10": "mail.example.com/localhost:3001=unknown",
 	} {

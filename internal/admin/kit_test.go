@@ -93,17 +93,22 @@ func newKit(t *testing.T, text string) *kit {
 	metrics := metric.New("test")
 	k.groups = upstream.NewGroups(upstream.GroupsEnv{Metrics: metrics})
 	var err error
-	if k.registry, err = registry.New(t.Context(), registry.Options{Store: k.store, Groups: k.groups, Log: log}); err != nil {
+	if k.registry, err = registry.New(t.Context(),
+		registry.Options{Store: k.store, Groups: k.groups, Log: log}); err != nil {
 		t.Fatal(err)
 	}
 	kinds := catalog(t)
 	k.control = control.New(control.Options{
 		Path: k.path, Environ: os.LookupEnv, Kinds: kinds, Store: k.store, Log: log,
-		Env:     snapshot.Env{Lender: lease.New(), Groups: k.groups, Metrics: metrics, Hosts: k.registry.Find, Log: log},
+		Env: snapshot.Env{
+			Lender: lease.New(), Groups: k.groups, Metrics: metrics, Hosts: k.registry.Find,
+			Log: log,
+		},
 		Prepare: k.prepare,
 	})
 	k.server = admin.New(admin.Options{
-		Version: "v1.2.3", Address: "127.0.0.1:9190", Control: k.control, Registry: k.registry, Groups: k.groups, Store: k.store,
+		Version: "v1.2.3", Address: "127.0.0.1:9190", Control: k.control, Registry: k.registry, Groups: k.groups,
+		Store: k.store,
 		Kinds: kinds, Metrics: metrics.Handler(), Draining: k.draining.Load, Log: log,
 		Addresses: func() map[string]string { return map[string]string{"web": "127.0.0.1:40001"} },
 	})

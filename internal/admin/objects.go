@@ -51,7 +51,8 @@ func (k *collection) tag(state *control.State, name string) string {
 func (k *collection) put(s *Server, c *call) (*answer, error) {
 	name := c.name("name")
 	if !objectName.MatchString(name) {
-		return nil, refuse(invalidParameter, "the name %q: want letters, digits, '.', '_' and '-', a letter or digit first, at most 253", name)
+		return nil, refuse(invalidParameter,
+			"the name %q: want letters, digits, '.', '_' and '-', a letter or digit first, at most 253", name)
 	}
 	tree, err := c.tree()
 	if err != nil {

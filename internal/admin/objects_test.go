@@ -19,15 +19,18 @@ func TestServiceLifecycle(t *testing.T) {
 	made := k.call("PUT", "/v1/services/pay", payService).want(201)
 	var info client.ServiceInfo
 	made.read(&info)
-	if info.Name != "pay" || info.Owner != "api" || info.Where != "" || info.Protocol != "http" || info.Instances.Total != 1 ||
-		info.Config.Timeouts.Connect.String() != "1s" || info.Config.Retries.Attempts != 2 || made.header.Get("Location") != "/v1/services/pay" {
+	if info.Name != "pay" || info.Owner != "api" || info.Where != "" || info.Protocol != "http" ||
+		info.Instances.Total != 1 ||
+		info.Config.Timeouts.Connect.String() != "1s" || info.Config.Retries.Attempts != 2 ||
+		made.header.Get("Location") != "/v1/services/pay" {
 		t.Errorf("made %+v, %+v", info, info.Config)
 	}
 	again := k.call("PUT", "/v1/services/pay", payService).want(200)
 	if again.header.Get("ETag") == "" || again.header.Get("ETag") != made.header.Get("ETag") {
 		t.Errorf("the same object has the tags %s and %s", made.header.Get("ETag"), again.header.Get("ETag"))
 	}
-	k.call("PUT", "/v1/services/pay", "protocol: h2c\ninstances: [{address: \"127.0.0.1:4001\"}]\n", "Content-Type", "application/yaml").
+	k.call("PUT", "/v1/services/pay", "protocol: h2c\ninstances: [{address: \"127.0.0.1:4001\"}]\n", "Content-Type",
+		"application/yaml").
 		want(200).read(&info)
 	if info.Protocol != "h2c" {
 		t.Errorf("YAML was not understood: %+v", info)
@@ -35,7 +38,8 @@ func TestServiceLifecycle(t *testing.T) {
 	gone := k.call("DELETE", "/v1/services/pay", "").want(200)
 	var result client.Result
 	gone.read(&result)
-	if result.DryRun || len(result.Changes) != 1 || result.Changes[0].Path != "services.pay" || result.Changes[0].Kind != "removed" {
+	if result.DryRun || len(result.Changes) != 1 || result.Changes[0].Path != "services.pay" ||
+		result.Changes[0].Kind != "removed" {
 		t.Errorf("got %s", gone.body)
 	}
 	k.call("GET", "/v1/services/pay", "").refused(404, "not_found", `there is no service "pay"`)
@@ -51,7 +55,8 @@ func TestFilesOwnTheirObjects(t *testing.T) {
 	}
 	for _, path := range []string{"/v1/services/orders", "/v1/routes/orders", "/v1/listeners/web"} {
 		for _, method := range []string{"PUT", "DELETE"} {
-			p := k.call(method, path, `{"address":":1"}`).refused(409, "read_only", "sallyport.yaml:", "change it there and reload")
+			p := k.call(method, path, `{"address":":1"}`).refused(409, "read_only", "sallyport.yaml:",
+				"change it there and reload")
 			if len(p.Errors) != 1 || p.Errors[0].Line == 0 || !strings.HasSuffix(p.Errors[0].File, "sallyport.yaml") {
 				t.Errorf("%s %s: errors are %+v", method, path, p.Errors)
 			}
@@ -64,7 +69,8 @@ func TestRegistrationsOwnWhatTheyImply(t *testing.T) {
 	k.call("POST", "/services", mail).want(201)
 	var services struct{ Data []client.ServiceInfo }
 	k.call("GET", "/v1/services", "").want(200).read(&services)
-	if len(services.Data) != 2 || services.Data[0].Name != "mail.example.com" || services.Data[0].Owner != "registration" ||
+	if len(services.Data) != 2 || services.Data[0].Name != "mail.example.com" ||
+		services.Data[0].Owner != "registration" ||
 		services.Data[0].Instances.Total != 1 || services.Data[1].Name != "orders" || services.Data[0].Config != nil {
 		t.Errorf("services are %+v", services.Data)
 	}
@@ -74,7 +80,8 @@ func TestRegistrationsOwnWhatTheyImply(t *testing.T) {
 		!slices.Equal(routes.Data[0].Config.Match.Hosts, []string{"mail.example.com"}) || routes.Data[1].Implied {
 		t.Errorf("routes are %+v", routes.Data)
 	}
-	k.call("DELETE", "/v1/services/mail.example.com", "").refused(409, "read_only", "DELETE /v1/services/mail.example.com/instances/{id}")
+	k.call("DELETE", "/v1/services/mail.example.com", "").refused(409, "read_only",
+		"DELETE /v1/services/mail.example.com/instances/{id}")
 	k.call("DELETE", "/v1/routes/mail.example.com", "").refused(409, "read_only", "registered")
 }
 
@@ -104,14 +111,16 @@ func TestDryRunChangesNothing(t *testing.T) {
 	if len(r.Changes) != 4 {
 		t.Errorf("a reload would change %+v", r.Changes)
 	}
-	if after, _ := json.Marshal(k.control.State().Document.Config); string(after) != string(before) || k.store.Status().Revision != revision {
+	if after, _ := json.Marshal(k.control.State().Document.Config); string(after) != string(before) ||
+		k.store.Status().Revision != revision {
 		t.Error("a dry run changed something")
 	}
 }
 
 func TestBadConfiguration(t *testing.T) {
 	k := started(t, shop)
-	p := k.call("PUT", "/v1/routes/a", "{\n \"match\": {\"host\": [\"a\"]},\n \"service\": \"ordres\",\n \"filters\": [{\"heders\": {}}]}").
+	p := k.call("PUT", "/v1/routes/a",
+		"{\n \"match\": {\"host\": [\"a\"]},\n \"service\": \"ordres\",\n \"filters\": [{\"heders\": {}}]}").
 		refused(422, "invalid_config", "errors, the first: (api):2:12: routes.a.match.host: unknown key")
 	var paths []string
 	for _, e := range p.Errors {
@@ -131,7 +140,8 @@ func TestBadConfiguration(t *testing.T) {
 	k.call("PUT", "/v1/routes/a%20b", `{}`).refused(400, "invalid_parameter", `the name "a b"`)
 	k.call("PUT", "/v1/config", strings.Repeat(" ", 4<<20)+"{}").refused(413, "body_too_large", "4096 KiB")
 	k.call("PUT", "/v1/config", `{"services":{}}`).refused(422, "invalid_config", "version")
-	k.call("PUT", "/v1/config", `{"version":1,"admin":{"address":"127.0.0.1:1"}}`).refused(409, "read_only", "admin can be set in a configuration file only")
+	k.call("PUT", "/v1/config", `{"version":1,"admin":{"address":"127.0.0.1:1"}}`).refused(409, "read_only",
+		"admin can be set in a configuration file only")
 
 	k.call("PUT", "/v1/services/pay", payService).want(201)
 	k.call("PUT", "/v1/routes/pay", `{"match":{"hosts":["pay.example.com"]},"service":"pay"}`).want(201)
@@ -144,13 +154,16 @@ func TestBadConfiguration(t *testing.T) {
 func TestConditions(t *testing.T) {
 	k := started(t, shop)
 	tag := k.call("PUT", "/v1/services/pay", payService, "If-None-Match", "*").want(201).header.Get("ETag")
-	k.call("PUT", "/v1/services/pay", payService, "If-None-Match", "*").refused(412, "changed_meanwhile", "exists already")
+	k.call("PUT", "/v1/services/pay", payService, "If-None-Match", "*").refused(412, "changed_meanwhile",
+		"exists already")
 	k.call("PUT", "/v1/services/pay", payService, "If-None-Match", tag).refused(400, "invalid_parameter", "want *")
 	k.call("PUT", "/v1/services/pay", payService, "If-Match", `"other"`).refused(412, "changed_meanwhile", "its tag is")
 	k.call("PUT", "/v1/services/pay", payService, "If-Match", "W/"+tag).refused(400, "invalid_parameter")
-	k.call("PUT", "/v1/services/none", payService, "If-Match", "*").refused(412, "changed_meanwhile", "there is no service none")
+	k.call("PUT", "/v1/services/none", payService, "If-Match", "*").refused(412, "changed_meanwhile",
+		"there is no service none")
 	k.call("PUT", "/v1/services/pay", payService, "If-Match", `"other", `+tag).want(200)
-	if r := k.call("GET", "/v1/services/pay", "", "If-None-Match", tag).want(304); r.body != "" || r.header.Get("ETag") != tag {
+	if r := k.call("GET", "/v1/services/pay", "", "If-None-Match", tag).want(304); r.body != "" ||
+		r.header.Get("ETag") != tag {
 		t.Errorf("304 with %q and %s", r.body, r.header.Get("ETag"))
 	}
 	// What is live changes the tag, but not what If-Match is about.
@@ -213,7 +226,8 @@ func TestConfigViews(t *testing.T) {
 	}
 	var info client.ConfigInfo
 	r.read(&info)
-	if info.Owners["services.pay"].Owner != "api" || info.Owners["services.orders"].Owner != "file" || info.Owners["services.orders"].Where == "" ||
+	if info.Owners["services.pay"].Owner != "api" || info.Owners["services.orders"].Owner != "file" ||
+		info.Owners["services.orders"].Where == "" ||
 		info.Owners["admin"].Owner != "file" || info.Owners["log"].Owner != "" {
 		t.Errorf("owners are %+v", info.Owners)
 	}
@@ -234,12 +248,16 @@ func TestConfigViews(t *testing.T) {
 func TestDiff(t *testing.T) {
 	k := started(t, shop)
 	var res client.Result
-	k.call("POST", "/v1/config/diff", strings.Replace(shop, "3001", "3002", 1), "Content-Type", "application/yaml").want(200).read(&res)
-	if !res.DryRun || len(res.Changes) != 1 || res.Changes[0].Path != "services.orders" || res.Changes[0].Kind != "changed" ||
-		!strings.Contains(string(res.Changes[0].After), "3002") || !strings.Contains(string(res.Changes[0].Before), "3001") {
+	k.call("POST", "/v1/config/diff", strings.Replace(shop, "3001", "3002", 1), "Content-Type",
+		"application/yaml").want(200).read(&res)
+	if !res.DryRun || len(res.Changes) != 1 || res.Changes[0].Path != "services.orders" ||
+		res.Changes[0].Kind != "changed" ||
+		!strings.Contains(string(res.Changes[0].After), "3002") ||
+		!strings.Contains(string(res.Changes[0].Before), "3001") {
 		t.Errorf("got %+v", res)
 	}
-	k.call("POST", "/v1/config/diff", `{"version":1,"routes":{"a":{"service":"b"}}}`).refused(422, "invalid_config", "b")
+	k.call("POST", "/v1/config/diff", `{"version":1,"routes":{"a":{"service":"b"}}}`).refused(422, "invalid_config",
+		"b")
 }
 
 func TestReload(t *testing.T) {
@@ -269,8 +287,10 @@ func TestStatus(t *testing.T) {
 	k.call("POST", "/v1/config/reload", "").want(200)
 	var s client.Status
 	k.call("GET", "/v1/status", "").want(200).read(&s)
-	if s.Version != "v1.2.3" || !s.Ready || s.Listeners["web"] != "127.0.0.1:40001" || s.Store.Driver != "memory" || s.Store.Entries == 0 ||
-		s.Counts.Services != 2 || s.Counts.Hosts != 1 || s.Counts.Routes != 2 || s.Counts.Instances.Total != 2 || len(s.Config.Files) != 1 {
+	if s.Version != "v1.2.3" || !s.Ready || s.Listeners["web"] != "127.0.0.1:40001" || s.Store.Driver != "memory" ||
+		s.Store.Entries == 0 ||
+		s.Counts.Services != 2 || s.Counts.Hosts != 1 || s.Counts.Routes != 2 || s.Counts.Instances.Total != 2 ||
+		len(s.Config.Files) != 1 {
 		t.Errorf("got %+v", s)
 	}
 	if len(s.Config.Shadowed) != 1 || !strings.HasPrefix(s.Config.Shadowed[0], "host mail.example.com: route mail (") {
@@ -303,7 +323,8 @@ func TestPages(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 	for query, detail := range map[string]string{
-		"limit=0": "limit: want a number from 1 to 1000", "limit=1001": `got "1001"`, "limit=x": `got "x"`, "after=!": "after: ",
+		"limit=0": "limit: want a number from 1 to 1000", "limit=1001": `got "1001"`, "limit=x": `got "x"`,
+		"after=!": "after: ",
 	} {
 		k.call("GET", "/v1/services?"+query, "").refused(400, "invalid_parameter", detail)
 	}
@@ -313,7 +334,8 @@ func TestExplain(t *testing.T) {
 	k := started(t, shop)
 	var e client.Explanation
 	k.call("POST", "/v1/explain", `{"url":"http://Shop.example.com/a/../b"}`).want(200).read(&e)
-	if e.Method != "GET" || e.Host != "shop.example.com" || e.Path != "/b" || e.Route != "orders" || e.Service != "orders" ||
+	if e.Method != "GET" || e.Host != "shop.example.com" || e.Path != "/b" || e.Route != "orders" ||
+		e.Service != "orders" ||
 		e.Address != "127.0.0.1:3001" || len(e.Steps) == 0 {
 		t.Errorf("got %+v", e)
 	}

@@ -71,8 +71,10 @@ type describedText struct {
 	Example any              `json:"example,omitempty"`
 }
 
-const overview = "The admin API of Sallyport. Registrations have a short form, which is a promise; every object is under /v1. " +
-	"Errors are problem documents (RFC 9457) with a stable `reason`. Objects have an ETag: changes honour If-Match and " +
+const overview = "The admin API of Sallyport. Registrations have a short form, which is a promise; every object is " +
+	"under /v1. " +
+	"Errors are problem documents (RFC 9457) with a stable `reason`. Objects have an ETag: changes honour If-Match " +
+	"and " +
 	"`If-None-Match: *`. Every change under /v1 takes `dry_run=true`. Lists come in pages."
 
 // OpenAPI returns the description of the admin API for a gateway with these kinds of filters, as indented JSON. It is
@@ -87,8 +89,11 @@ func describe(version string, kinds *filter.Catalog) *description {
 	d.Servers = []map[string]string{{"url": client.DefaultAddress}}
 	d.Security = []map[string][]string{{"token": {}}, {"certificate": {}}, {}}
 	d.Components.SecuritySchemes = map[string]map[string]string{
-		"token":       {"type": "http", "scheme": "bearer", "description": "The value of `admin.token`, if it is set."},
-		"certificate": {"type": "mutualTLS", "description": "A certificate that `admin.tls.client_ca` has signed, if it is set."},
+		"token": {"type": "http", "scheme": "bearer", "description": "The value of `admin.token`, if it is set."},
+		"certificate": {
+			"type":        "mutualTLS",
+			"description": "A certificate that `admin.tls.client_ca` has signed, if it is set.",
+		},
 	}
 	for _, op := range operations() {
 		if !slices.ContainsFunc(d.Tags, func(t map[string]string) bool { return t["name"] == op.topic }) {
@@ -107,7 +112,10 @@ func describe(version string, kinds *filter.Catalog) *description {
 type schemas struct{ builder *spec.SchemaBuilder }
 
 func newSchemas(kinds *filter.Catalog) schemas {
-	b := spec.NewSchemaBuilder(spec.SchemaOptions{RefPrefix: "#/components/schemas/", Docs: config.Docs(), Values: []any{kinds}})
+	b := spec.NewSchemaBuilder(spec.SchemaOptions{
+		RefPrefix: "#/components/schemas/", Docs: config.Docs(),
+		Values: []any{kinds},
+	})
 	whole := b.Of(reflect.TypeFor[config.Config]())
 	b = b.WithDocs(client.Docs())
 	b.Of(reflect.TypeFor[client.ConfigInfo]())
@@ -128,7 +136,10 @@ func (s schemas) operation(op *operation) *describedOperation {
 	}
 	if op.body != nil {
 		text := describedText{s.builder.Of(op.body.typ), op.body.example}
-		o.Body = &describedBody{Description: op.body.doc, Required: true, Content: map[string]describedText{"application/json": text}}
+		o.Body = &describedBody{
+			Description: op.body.doc, Required: true,
+			Content: map[string]describedText{"application/json": text},
+		}
 		if op.body.yaml {
 			o.Body.Content["application/yaml"] = describedText{Schema: text.Schema}
 		}
@@ -149,7 +160,10 @@ func (s schemas) operation(op *operation) *describedOperation {
 func (s schemas) response(op *operation, r *reply) *describedResponse {
 	d := &describedResponse{Description: r.doc}
 	if op.tagged {
-		d.Headers = map[string]describedParameter{"ETag": {Description: "The entity tag, for If-Match.", Schema: &spec.JSONSchema{Type: "string"}}}
+		d.Headers = map[string]describedParameter{"ETag": {
+			Description: "The entity tag, for If-Match.",
+			Schema:      &spec.JSONSchema{Type: "string"},
+		}}
 	}
 	if r.typ == nil {
 		schema := &spec.JSONSchema{Type: "string"}
@@ -179,7 +193,10 @@ func wrapped(s *spec.JSONSchema, shape shape) *spec.JSONSchema {
 	case many:
 		envelope.Properties = spec.Properties{{Name: "data", Schema: list}}
 	case page:
-		next := &spec.JSONSchema{Type: "string", Description: "The cursor for the next page; not there on the last one."}
+		next := &spec.JSONSchema{
+			Type:        "string",
+			Description: "The cursor for the next page; not there on the last one.",
+		}
 		envelope.Properties = spec.Properties{{Name: "data", Schema: list}, {Name: "next", Schema: next}}
 	default:
 		return s
@@ -202,7 +219,10 @@ func (s schemas) addRefusal(o *describedOperation, r reason) {
 	}}
 	switch i.Status {
 	case http.StatusUnauthorized:
-		d.Headers = map[string]describedParameter{"WWW-Authenticate": {Description: "How to authenticate.", Schema: &spec.JSONSchema{Type: "string"}}}
+		d.Headers = map[string]describedParameter{"WWW-Authenticate": {
+			Description: "How to authenticate.",
+			Schema:      &spec.JSONSchema{Type: "string"},
+		}}
 	}
 	o.Responses[status] = d
 }
@@ -225,12 +245,21 @@ func parametersOf(op *operation) []describedParameter {
 	}
 	if op.conditional {
 		all = append(all,
-			describedParameter{Name: "If-Match", In: "header", Description: "Change the object only if it has this entity tag; `*` is any.", Schema: text()},
-			describedParameter{Name: "If-None-Match", In: "header", Description: "`*` changes nothing if there is such an object already.", Schema: text()},
+			describedParameter{
+				Name: "If-Match", In: "header",
+				Description: "Change the object only if it has this entity tag; `*` is any.", Schema: text(),
+			},
+			describedParameter{
+				Name: "If-None-Match", In: "header",
+				Description: "`*` changes nothing if there is such an object already.", Schema: text(),
+			},
 		)
 	}
 	if op.tagged && op.method == http.MethodGet {
-		all = append(all, describedParameter{Name: "If-None-Match", In: "header", Description: "Answer 304 if the object still has this entity tag.", Schema: text()})
+		all = append(all, describedParameter{
+			Name: "If-None-Match", In: "header",
+			Description: "Answer 304 if the object still has this entity tag.", Schema: text(),
+		})
 	}
 	return all
 }

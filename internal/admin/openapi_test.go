@@ -58,7 +58,8 @@ func described(t *testing.T) (*document, *jsonschema.Compiler) {
 // pointer joins a JSON pointer.
 func pointer(parts ...string) string {
 	for i, p := range parts {
-		parts[i] = strings.NewReplacer("~", "~0", "/", "~1", "{", "%7B", "}", "%7D", ";", "%3B", "=", "%3D", "+", "%2B").Replace(p)
+		parts[i] = strings.NewReplacer("~", "~0", "/", "~1", "{", "%7B", "}", "%7D", ";", "%3B", "=", "%3D", "+",
+			"%2B").Replace(p)
 	}
 	return base + "#/" + strings.Join(parts, "/")
 }
@@ -206,7 +207,8 @@ func TestRealAnswersFitTheDescription(t *testing.T) {
 		}
 		seen[op.OperationID] = true
 		if strings.HasSuffix(kind, "json") {
-			validate(t, c, pointer("paths", path, strings.ToLower(method), "responses", strconv.Itoa(r.status), "content", kind, "schema"), r.body)
+			validate(t, c, pointer("paths", path, strings.ToLower(method), "responses", strconv.Itoa(r.status),
+				"content", kind, "schema"), r.body)
 		}
 		return r
 	}

@@ -97,13 +97,22 @@ const (
 )
 
 func dryRunParameter() parameter {
-	return parameter{"dry_run", "Check everything and say what would change, but change nothing.", &spec.JSONSchema{Type: "boolean", Default: false}}
+	return parameter{
+		"dry_run", "Check everything and say what would change, but change nothing.",
+		&spec.JSONSchema{Type: "boolean", Default: false},
+	}
 }
 
 func pageParameters(more ...parameter) []parameter {
 	return append(more,
-		parameter{"limit", "How many to return at most.", &spec.JSONSchema{Type: "integer", Minimum: "1", Maximum: "1000", Default: defaultLimit}},
-		parameter{"after", "Return what comes after this cursor: `next` of the page before.", &spec.JSONSchema{Type: "string"}},
+		parameter{
+			"limit", "How many to return at most.",
+			&spec.JSONSchema{Type: "integer", Minimum: "1", Maximum: "1000", Default: defaultLimit},
+		},
+		parameter{
+			"after", "Return what comes after this cursor: `next` of the page before.",
+			&spec.JSONSchema{Type: "string"},
+		},
 	)
 }
 

@@ -47,7 +47,8 @@ func refuse(r reason, format string, args ...any) *refusal {
 func (r *refusal) problem(id string) *client.Problem {
 	i := info(r.reason)
 	return &client.Problem{
-		Type: reasonPage + string(r.reason), Title: i.Title, Status: i.Status, Detail: r.detail, Reason: string(r.reason),
+		Type: reasonPage + string(r.reason), Title: i.Title, Status: i.Status, Detail: r.detail,
+		Reason:    string(r.reason),
 		RequestID: id, Errors: r.errs,
 	}
 }
@@ -81,7 +82,10 @@ func translate(c *call, err error) *refusal {
 	case op.changes:
 		return &refusal{reason: cannotApply, detail: err.Error(), cause: err}
 	}
-	return &refusal{reason: internal, detail: "the gateway failed; its log has the cause under this request id", cause: err}
+	return &refusal{
+		reason: internal, detail: "the gateway failed; its log has the cause under this request id",
+		cause: err,
+	}
 }
 
 // badConfig says what is wrong with the configuration that would result.
@@ -124,7 +128,8 @@ func notOurs(owners []*control.OwnerError) *refusal {
 		if config.IsBootstrap(o.Path) {
 			message = "can be set in a configuration file only: it is read when the gateway starts"
 		}
-		r.errs = append(r.errs, client.Fault{File: o.Where.File, Line: o.Where.Line, Col: o.Where.Col, Path: o.Path, Message: message})
+		r.errs = append(r.errs,
+			client.Fault{File: o.Where.File, Line: o.Where.Line, Col: o.Where.Col, Path: o.Path, Message: message})
 	}
 	return r
 }

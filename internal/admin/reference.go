@@ -16,13 +16,15 @@ import (
 
 const referenceIntro = "# Admin API\n\n" + overview + `
 
-The server listens on ` + "`admin.address`" + `, 127.0.0.1:9190 by default. On any other address than loopback it wants a token
+The server listens on ` + "`admin.address`" + `,
+	127.0.0.1:9190 by default. On any other address than loopback it wants a token
 (` + "`Authorization: Bearer …`" + `) or a client certificate. Health and probes need neither; metrics do.
 
 It refuses what a web page could have a browser send: a call with the Origin of another page, and one whose Host is not
 the admin API's own (a loopback name or the host of its address; with a token or TLS any will do).
 
-Every answer carries ` + "`X-Request-ID`" + `, the caller's own if it sent one; the log names it with each change. What a call
+Every answer carries ` + "`X-Request-ID`" + `,
+	the caller's own if it sent one; the log names it with each change. What a call
 changed is in effect when its answer comes.
 
 An ETag has two parts. The first is of what can be written of the object, and is what If-Match goes by; the second is of
@@ -38,7 +40,8 @@ The machine-readable form of this page is ` + "`GET /v1/openapi.json`" + `. The 
 func Reference(kinds *filter.Catalog) []byte {
 	p := &pageWriter{schemas: newSchemas(kinds)}
 	p.out.WriteString(referenceIntro)
-	p.out.WriteString("Besides its own reasons, any call but health and probes may be refused for one of these:\n\n| status | reason |\n| --- | --- |\n")
+	p.out.WriteString("Besides its own reasons, any call but health and probes may be refused for one of these:\n\n| " +
+		"status | reason |\n| --- | --- |\n")
 	p.refusals(common())
 	p.out.WriteString("\n")
 	p.contents()
@@ -139,7 +142,10 @@ func (p *pageWriter) shape(r *reply) string {
 // link names a type, with a link to where it is told.
 func (p *pageWriter) link(t reflect.Type) string {
 	if t.PkgPath() == reflect.TypeFor[config.Config]().PkgPath() {
-		section := map[string]string{"Config": "", "Service": "#servicesname", "Route": "#routesname", "Listener": "#listenersname"}[t.Name()]
+		section := map[string]string{
+			"Config": "", "Service": "#servicesname", "Route": "#routesname",
+			"Listener": "#listenersname",
+		}[t.Name()]
 		return "[" + strings.ToLower(t.Name()) + "](configuration.md" + section + ")"
 	}
 	if !slices.Contains(p.told, t) {
@@ -156,7 +162,8 @@ func (p *pageWriter) types() {
 		t := p.told[i]
 		s := p.schemas.builder.Of(t)
 		s = p.schemas.builder.Defs()[strings.TrimPrefix(s.Ref, "#/components/schemas/")]
-		fmt.Fprintf(&p.out, "### %s\n\n%s\n\n| key | type | what it is |\n| --- | --- | --- |\n", t.Name(), s.Description)
+		fmt.Fprintf(&p.out, "### %s\n\n%s\n\n| key | type | what it is |\n| --- | --- | --- |\n", t.Name(),
+			s.Description)
 		for _, q := range s.Properties {
 			text, schema := q.Schema.Description, *q.Schema
 			switch {
@@ -165,7 +172,8 @@ func (p *pageWriter) types() {
 			case slices.Contains(s.Required, q.Name):
 				text += " **Required.**"
 			}
-			fmt.Fprintf(&p.out, "| `%s` | %s | %s%s |\n", q.Name, p.noun(fieldType(t, q.Name)), cell(text), allowed(&schema))
+			fmt.Fprintf(&p.out, "| `%s` | %s | %s%s |\n", q.Name, p.noun(fieldType(t, q.Name)), cell(text),
+				allowed(&schema))
 		}
 		p.out.WriteString("\n")
 	}

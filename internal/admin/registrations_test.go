@@ -45,7 +45,8 @@ func TestShortFormHasExactlyItsShape(t *testing.T) {
 	if err := json.Unmarshal(made.Data, &one); err != nil {
 		t.Fatal(err)
 	}
-	if one.Host != "mail.example.com" || one.Address != "localhost:3001" || one.Name != "Mail" || one.Tag != "mail" || one.Status != "unknown" {
+	if one.Host != "mail.example.com" || one.Address != "localhost:3001" || one.Name != "Mail" || one.Tag != "mail" ||
+		one.Status != "unknown" {
 		t.Errorf("got %+v", one)
 	}
 	if _, found := k.registry.Lookup("mail.example.com"); !found {
@@ -77,7 +78,8 @@ func TestSameRegistrationAgain(t *testing.T) {
 	k.call("POST", "/services", mail).want(201).read(&first)
 	again := `{"host":"MAIL.example.com.:80","address":"localhost:3001","name":"Mail 2","tag":"m2"}`
 	k.call("POST", "/services", again).want(200).read(&second)
-	if second.Data.ID != first.Data.ID || second.Data.Name != "Mail 2" || second.Data.Tag != "m2" || !second.Data.CreatedAt.Equal(first.Data.CreatedAt) {
+	if second.Data.ID != first.Data.ID || second.Data.Name != "Mail 2" || second.Data.Tag != "m2" ||
+		!second.Data.CreatedAt.Equal(first.Data.CreatedAt) {
 		t.Errorf("first %+v, then %+v", first.Data, second.Data)
 	}
 }
@@ -109,21 +111,57 @@ func TestRegistrationsThatAreRefused(t *testing.T) {
 		{"null", `null`, 400, "invalid_body", []string{"want a map, got null"}},
 		{"two values", mail + mail, 400, "invalid_body", []string{"after top-level value"}},
 		{"cut off", `{"host":`, 400, "invalid_body", []string{"unexpected end"}},
-		{"unknown key", `{"hots":"a.example.com","address":"a:1"}`, 400, "invalid_body", []string{`1:2: hots: unknown key "hots": did you mean "host"?`, "host: is required"}},
-		{"key in another case", `{"Host":"a.example.com","address":"a:1"}`, 400, "invalid_body", []string{`unknown key "Host": did you mean "host"?`}},
-		{"key twice", `{"host":"a.example.com","host":"b.example.com","address":"a:1"}`, 400, "invalid_body", []string{`the key "host" is already set at`}},
-		{"wrong type", `{"host":5,"address":"a:1"}`, 400, "invalid_body", []string{"host: want a string, got a number"}},
+		{
+			"unknown key", `{"hots":"a.example.com","address":"a:1"}`, 400, "invalid_body",
+			[]string{`1:2: hots: unknown key "hots": did you mean "host"?`, "host: is required"},
+		},
+		{
+			"key in another case", `{"Host":"a.example.com","address":"a:1"}`, 400, "invalid_body",
+			[]string{`unknown key "Host": did you mean "host"?`},
+		},
+		{
+			"key twice", `{"host":"a.example.com","host":"b.example.com","address":"a:1"}`, 400, "invalid_body",
+			[]string{`the key "host" is already set at`},
+		},
+		{
+			"wrong type", `{"host":5,"address":"a:1"}`, 400, "invalid_body",
+			[]string{"host: want a string, got a number"},
+		},
 		{"host empty", `{"host":"","address":"a:1"}`, 400, "invalid_body", []string{"host: must not be empty"}},
 		{"address missing", `{"host":"a.example.com"}`, 400, "invalid_body", []string{"address: is required"}},
-		{"ttl without unit", `{"host":"a.example.com","address":"a:1","ttl":5}`, 400, "invalid_body", []string{"ttl: ", "want a duration"}},
-		{"ttl too short", `{"host":"a.example.com","address":"a:1","ttl":"5ms"}`, 400, "invalid_field", []string{"ttl: must be"}},
-		{"impossible host", `{"host":"a b","address":"a:1"}`, 400, "invalid_field", []string{"host: must be a host name", `"a b"`}},
-		{"wildcard", `{"host":"*.example.com","address":"a:1"}`, 400, "invalid_field", []string{"host: must be one host"}},
-		{"no port", `{"host":"a.example.com","address":"localhost"}`, 400, "invalid_field", []string{"address: must be host:port", `"localhost"`}},
-		{"port 0", `{"host":"a.example.com","address":"localhost:0"}`, 400, "invalid_field", []string{"from 1 to 65535"}},
-		{"a URL", `{"host":"a.example.com","address":"http://localhost:1"}`, 400, "invalid_field", []string{"it has a scheme"}},
+		{
+			"ttl without unit", `{"host":"a.example.com","address":"a:1","ttl":5}`, 400, "invalid_body",
+			[]string{"ttl: ", "want a duration"},
+		},
+		{
+			"ttl too short", `{"host":"a.example.com","address":"a:1","ttl":"5ms"}`, 400, "invalid_field",
+			[]string{"ttl: must be"},
+		},
+		{
+			"impossible host", `{"host":"a b","address":"a:1"}`, 400, "invalid_field",
+			[]string{"host: must be a host name", `"a b"`},
+		},
+		{
+			"wildcard", `{"host":"*.example.com","address":"a:1"}`, 400, "invalid_field",
+			[]string{"host: must be one host"},
+		},
+		{
+			"no port", `{"host":"a.example.com","address":"localhost"}`, 400, "invalid_field",
+			[]string{"address: must be host:port", `"localhost"`},
+		},
+		{
+			"port 0", `{"host":"a.example.com","address":"localhost:0"}`, 400, "invalid_field",
+			[]string{"from 1 to 65535"},
+		},
+		{
+			"a URL", `{"host":"a.example.com","address":"http://localhost:1"}`, 400, "invalid_field",
+			[]string{"it has a scheme"},
+		},
 		{"both wrong", `{"host":"a b","address":"localhost"}`, 400, "invalid_field", []string{"host: ", "address: "}},
-		{"control byte", `{"host":"a.example.com","address":"a:1","name":"a\u0007"}`, 400, "invalid_field", []string{"name: "}},
+		{
+			"control byte", `{"host":"a.example.com","address":"a:1","name":"a\u0007"}`, 400, "invalid_field",
+			[]string{"name: "},
+		},
 		{
 			"configured host", `{"host":"shop.example.com","address":"a:1"}`, 409, "host_taken",
 			[]string{"route orders (", "sallyport.yaml:10", "PUT /v1/services/orders/instances/{id}"},
@@ -148,10 +186,14 @@ func TestRegistrationsThatAreRefused(t *testing.T) {
 
 func TestStoreThatCannotWrite(t *testing.T) {
 	k := started(t, shop)
-	k.store.Fail(&store.Error{Op: "commit", Path: "/data/sallyport.db", Kind: store.ErrFull, Cause: syscall.ENOSPC, Cure: "make room; nothing has to be restarted"})
+	k.store.Fail(&store.Error{
+		Op: "commit", Path: "/data/sallyport.db", Kind: store.ErrFull, Cause: syscall.ENOSPC,
+		Cure: "make room; nothing has to be restarted",
+	})
 	k.call("POST", "/services", mail).refused(503, "store_failed", "/data/sallyport.db", "disk full", "make room")
 	k.call("PUT", "/v1/services/a", `{"instances":[{"address":"a:1"}]}`).refused(503, "store_failed", "make room")
-	if log := k.log.String(); !strings.Contains(log, "result=store_failed") || !strings.Contains(log, "admin call failed") {
+	if log := k.log.String(); !strings.Contains(log, "result=store_failed") ||
+		!strings.Contains(log, "admin call failed") {
 		t.Errorf("the log does not tell: %s", log)
 	}
 	k.store.Fail(nil)
@@ -206,7 +248,8 @@ func TestUnknownPathsAndMethods(t *testing.T) {
 
 func TestUnknownParametersAreRefused(t *testing.T) {
 	k := started(t, shop)
-	k.call("PUT", "/v1/services/a?dryrun=true", `{}`).refused(400, "invalid_parameter", `unknown query parameter "dryrun": did you mean "dry_run"?`)
+	k.call("PUT", "/v1/services/a?dryrun=true", `{}`).refused(400, "invalid_parameter",
+		`unknown query parameter "dryrun": did you mean "dry_run"?`)
 	k.call("PUT", "/v1/services/a?dry_run=maybe", `{}`).refused(400, "invalid_parameter", "want true or false")
 	k.call("GET", "/v1/services?limit=1&limit=2", "").refused(400, "invalid_parameter", "there 2 times")
 	k.call("GET", "/v1/services?%zz", "").refused(400, "invalid_parameter", "query")

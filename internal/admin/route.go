@@ -20,8 +20,9 @@ func impliedRoute(s *Server, _ *control.State, name string) *refusal {
 	if !s.implied(name) {
 		return nil
 	}
-	return refuse(readOnly, "the route of host %s is implied by the instances that are registered for it: remove those, "+
-		"DELETE /v1/services/%s/instances/{id}", name, name)
+	return refuse(readOnly,
+		"the route of host %s is implied by the instances that are registered for it: remove those, "+
+			"DELETE /v1/services/%s/instances/{id}", name, name)
 }
 
 // route returns what is known of one route, nil if there is none of that name. A configured one goes before the one that
@@ -63,7 +64,11 @@ func listRoutes(s *Server, c *call) (*answer, error) {
 func listeners() *collection {
 	return &collection{
 		name: "listeners", one: "listener",
-		show:    func(s *Server, state *control.State, name string) (any, bool) { return orNil(s.listener(state, name)) },
+		show: func(s *Server, state *control.State, name string) (any,
+			bool,
+		) {
+			return orNil(s.listener(state, name))
+		},
 		foreign: func(*Server, *control.State, string) *refusal { return nil },
 	}
 }
@@ -83,7 +88,8 @@ func listListeners(s *Server, c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return paged(c, names(state, "listeners"), func(name string) string { return name }, func(name string) *client.ListenerInfo {
-		return s.listener(state, name)
-	})
+	return paged(c, names(state, "listeners"), func(name string) string { return name },
+		func(name string) *client.ListenerInfo {
+			return s.listener(state, name)
+		})
 }

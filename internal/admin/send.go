@@ -79,7 +79,8 @@ func marshal(v any) []byte {
 func requestID(r *http.Request) string {
 	const longest = 128
 	given := r.Header.Get("X-Request-ID")
-	sane := given != "" && len(given) <= longest && strings.IndexFunc(given, func(c rune) bool { return c <= ' ' || c > '~' || c == '"' }) < 0
+	sane := given != "" && len(given) <= longest &&
+		strings.IndexFunc(given, func(c rune) bool { return c <= ' ' || c > '~' || c == '"' }) < 0
 	if sane {
 		return given
 	}

@@ -51,8 +51,9 @@ func run(t *testing.T, o admin.Options) string {
 
 func (k *kit) options() admin.Options {
 	return admin.Options{
-		Address: "127.0.0.1:0", Control: k.control, Registry: k.registry, Groups: k.groups, Store: k.store, Kinds: catalog(k.t),
-		Log: slog.New(slog.NewTextHandler(&k.log, nil)),
+		Address: "127.0.0.1:0", Control: k.control, Registry: k.registry, Groups: k.groups, Store: k.store,
+		Kinds: catalog(k.t),
+		Log:   slog.New(slog.NewTextHandler(&k.log, nil)),
 	}
 }
 
@@ -94,7 +95,10 @@ func TestClientCertificates(t *testing.T) {
 	if err := call(&tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}); err == nil {
 		t.Error("a client without a certificate was let in")
 	}
-	if err := call(&tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}); err != nil {
+	if err := call(&tls.Config{
+		RootCAs: pool, MinVersion: tls.VersionTLS12,
+		Certificates: []tls.Certificate{pair},
+	}); err != nil {
 		t.Error(err)
 	}
 	if log := k.log.String(); !strings.Contains(log, `client="CN=ana"`) {
@@ -103,14 +107,17 @@ func TestClientCertificates(t *testing.T) {
 }
 
 // issue writes a certificate and its key; without an authority it is one itself.
-func issue(t *testing.T, dir, name string, authority *x509.Certificate, by *ecdsa.PrivateKey) (*x509.Certificate, *ecdsa.PrivateKey) {
+func issue(t *testing.T, dir, name string, authority *x509.Certificate, by *ecdsa.PrivateKey) (*x509.Certificate,
+	*ecdsa.PrivateKey,
+) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour),
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name},
+		NotAfter:    time.Now().Add(time.Hour),
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, BasicConstraintsValid: true, IsCA: authority == nil,
 		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 	}
@@ -155,7 +162,8 @@ func TestClient(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	reg, created, err := api.Register(ctx, client.Registration{Host: "mail.example.com", Address: "localhost:3001", Name: "Mail"})
+	reg, created, err := api.Register(ctx,
+		client.Registration{Host: "mail.example.com", Address: "localhost:3001", Name: "Mail"})
 	must(err)
 	all, err := api.Registrations(ctx)
 	must(err)
@@ -193,7 +201,8 @@ func TestClient(t *testing.T) {
 	if !drained.Object.Draining || drained.Object.Weight != 2 {
 		t.Errorf("drained %+v", drained.Object)
 	}
-	if _, err := api.Enable(ctx, "pay", "b", client.Write{Match: i.ETag}); !asProblem(err, &p) || p.Reason != "changed_meanwhile" {
+	if _, err := api.Enable(ctx, "pay", "b", client.Write{Match: i.ETag}); !asProblem(err, &p) ||
+		p.Reason != "changed_meanwhile" {
 		t.Errorf("got %v", err)
 	}
 	list, err := api.Instances(ctx, client.Filter{Service: "pay", Status: "unknown"})

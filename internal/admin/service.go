@@ -15,7 +15,11 @@ const ownerRegistration = "registration"
 func services() *collection {
 	return &collection{
 		name: "services", one: "service",
-		show:    func(s *Server, state *control.State, name string) (any, bool) { return orNil(s.service(state, name)) },
+		show: func(s *Server, state *control.State, name string) (any,
+			bool,
+		) {
+			return orNil(s.service(state, name))
+		},
 		foreign: impliedService,
 	}
 }
@@ -70,14 +74,15 @@ func listServices(s *Server, c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return paged(c, s.serviceNames(state), func(name string) string { return name }, func(name string) client.ServiceInfo {
-		info := s.service(state, name)
-		if info == nil { // it has gone since
-			return client.ServiceInfo{Name: name, Owner: ownerRegistration}
-		}
-		info.Config = nil
-		return *info
-	})
+	return paged(c, s.serviceNames(state), func(name string) string { return name },
+		func(name string) client.ServiceInfo {
+			info := s.service(state, name)
+			if info == nil { // it has gone since
+				return client.ServiceInfo{Name: name, Owner: ownerRegistration}
+			}
+			info.Config = nil
+			return *info
+		})
 }
 
 // counts returns how the instances of a service are.

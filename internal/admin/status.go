@@ -20,7 +20,8 @@ func getStatus(s *Server, _ *call) (*answer, error) {
 	status := client.Status{
 		Version: s.opts.Version, Ready: !s.opts.Draining(), Draining: s.opts.Draining(),
 		Started: s.opts.Started.UTC(), Uptime: spec.Duration(now.Sub(s.opts.Started).Round(time.Millisecond)),
-		Config: s.configStatus(state), Listeners: s.opts.Addresses(), Store: s.storeStatus(), Counts: s.objectCounts(state),
+		Config: s.configStatus(state), Listeners: s.opts.Addresses(), Store: s.storeStatus(),
+		Counts: s.objectCounts(state),
 	}
 	if status.Listeners == nil {
 		status.Listeners = make(map[string]string)
@@ -31,11 +32,15 @@ func getStatus(s *Server, _ *call) (*answer, error) {
 func (s *Server) configStatus(state *control.State) client.ConfigStatus {
 	shadowed := append(slices.Clone(state.Document.Shadowed), s.shadowed()...)
 	status := client.ConfigStatus{
-		Revision: state.Revision, Source: state.Source, Applied: state.Applied.UTC(), Files: orEmpty(slices.Clone(state.Files)),
+		Revision: state.Revision, Source: state.Source, Applied: state.Applied.UTC(),
+		Files:    orEmpty(slices.Clone(state.Files)),
 		Warnings: client.Faults(state.Warnings), Shadowed: orEmpty(shadowed),
 	}
 	if f := s.opts.Control.Failure(); f != nil {
-		failure := &client.ConfigFailure{Source: f.Source, At: f.At.UTC(), Message: f.Err.Error(), Errors: []client.Fault{}}
+		failure := &client.ConfigFailure{
+			Source: f.Source, At: f.At.UTC(), Message: f.Err.Error(),
+			Errors: []client.Fault{},
+		}
 		var places spec.Errors
 		if errors.As(f.Err, &places) {
 			failure.Errors = client.Faults(places)
@@ -61,7 +66,8 @@ func (s *Server) shadowed() []string {
 func (s *Server) storeStatus() client.StoreStatus {
 	st := s.opts.Store.Status()
 	status := client.StoreStatus{
-		Driver: st.Driver, Path: st.Path, Revision: int64(st.Revision), Entries: st.Entries, Leases: st.Leases, Bytes: st.FileBytes,
+		Driver: st.Driver, Path: st.Path, Revision: int64(st.Revision), Entries: st.Entries, Leases: st.Leases,
+		Bytes: st.FileBytes,
 	}
 	if st.Err != nil {
 		status.Error = st.Err.Error()

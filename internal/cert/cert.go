@@ -43,11 +43,11 @@ type Options struct {
 
 // A Set is the certificates of one listener. It is safe for concurrent use; handshakes take no lock.
 type Set struct {
-	opts    Options
-	log     *slog.Logger
-	watcher func() (watcher, error)
-	base    *tls.Config
-	state   atomic.Pointer[state]
+	opts  Options
+	log   *slog.Logger
+	blind bool // for tests: the system does not tell of changes
+	base  *tls.Config
+	state atomic.Pointer[state]
 
 	// mu is held while files are read; it guards what is known of them.
 	mu      sync.Mutex
@@ -72,7 +72,7 @@ func Load(o Options) (*Set, error) {
 	if o.Poll <= 0 {
 		o.Poll = 30 * time.Second
 	}
-	s := &Set{opts: o, log: o.Log, watcher: newWatcher}
+	s := &Set{opts: o, log: o.Log}
 	if s.log == nil {
 		s.log = slog.Default()
 	}

@@ -20,7 +20,7 @@ func (c *Control) Run(ctx context.Context) error {
 	c.mu.Lock()
 	last := sumOf(c.file, nil)
 	c.mu.Unlock()
-	_ = watch.Run(ctx, c.opts.Log, 0, c.watched, func() {
+	watch.Run(ctx, watch.Options{Files: c.watched, Log: c.opts.Log, Changed: func() {
 		c.mu.Lock()
 		src, errs := c.read()
 		running := sumOf(c.file, nil)
@@ -32,7 +32,7 @@ func (c *Control) Run(ctx context.Context) error {
 		}
 		last = sum
 		_, _ = c.Reload(ctx, "watch") // Reload reports what is wrong
-	})
+	}})
 	return nil
 }
 

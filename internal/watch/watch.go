@@ -3,8 +3,8 @@
 package watch
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"log/slog"
 	"path/filepath"
 	"time"
@@ -13,23 +13,32 @@ import (
 )
 
 const (
-	// Settle is how long Run waits after the first sign of a change: files that belong together follow each other.
-	Settle = 200 * time.Millisecond
-	// Poll is how often Run tells of a change without having seen one: not every file system gives signs.
-	Poll = 15 * time.Second
+	// settle is how long to wait after the first sign of a change: files that belong together follow each other.
+	settle = 200 * time.Millisecond
+	// poll is how often a change is told of without a sign: not every file system gives signs.
+	poll = 15 * time.Second
 )
 
-// Run calls changed when something in the directories of the files may be different, and in any case every poll (Poll if
-// it is zero), until ctx is done. files is called anew before each wait; it may name files that are not there. Directories
-// are watched, not files, so that a file that is replaced, and a directory of links that is swapped as Kubernetes does,
-// are noticed. changed is called from the goroutine of Run. The error is always that of the context.
-func Run(ctx context.Context, log *slog.Logger, poll time.Duration, files func() []string, changed func()) error {
-	if poll == 0 {
-		poll = Poll
-	}
-	w, err := fsnotify.NewWatcher()
+// Options say what to watch. Files and Changed are required.
+type Options struct {
+	// Files returns what is watched; it is called anew before each wait. It may name files that are not there.
+	Files func() []string
+	// Changed is called when something in the directories of the files may be different, from the goroutine of Run.
+	Changed func()
+	// Poll is how often Changed is called without a sign; zero is 15 s.
+	Poll time.Duration
+	// Blind is to be told nothing by the system, and to rely on Poll alone.
+	Blind bool
+	// Log is told if the system tells of no changes.
+	Log *slog.Logger
+}
+
+// Run watches until ctx is done. Directories are watched, not files, so that a file that is replaced, and a directory of
+// links that is swapped as Kubernetes does, are noticed.
+func Run(ctx context.Context, o Options) {
+	w, err := o.open()
 	if err != nil {
-		log.Warn("files are not watched but read at intervals", "interval", poll, "error", err)
+		o.Log.Warn("files are not watched but read at intervals", "interval", o.poll(), "error", err)
 	}
 	var events chan fsnotify.Event
 	var failures chan error
@@ -37,29 +46,39 @@ func Run(ctx context.Context, log *slog.Logger, poll time.Duration, files func()
 		events, failures = w.Events, w.Errors
 		defer func() { _ = w.Close() }() // there is nothing left to be told of
 	}
-	timer := time.NewTicker(poll)
+	timer := time.NewTicker(o.poll())
 	defer timer.Stop()
 	var settled <-chan time.Time
 	for {
-		add(w, files())
+		add(w, o.Files())
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return
 		case e := <-events:
 			if e.Op != fsnotify.Chmod && settled == nil { // not put off by further events: a busy directory has no end of them
-				settled = time.After(Settle)
+				settled = time.After(settle)
 			}
-		case err := <-failures: // signs were lost; what they told of is found by reading
-			if settled == nil && !errors.Is(err, fsnotify.ErrClosed) {
-				settled = time.After(Settle)
+		case <-failures: // signs were lost; what they told of is found by reading
+			if settled == nil {
+				settled = time.After(settle)
 			}
 		case <-settled:
 			settled = nil
-			changed()
+			o.Changed()
 		case <-timer.C:
-			changed()
+			o.Changed()
 		}
 	}
+}
+
+func (o *Options) poll() time.Duration { return cmp.Or(o.Poll, poll) }
+
+// open returns nil without an error if the system is not to be asked.
+func (o *Options) open() (*fsnotify.Watcher, error) {
+	if o.Blind {
+		return nil, nil
+	}
+	return fsnotify.NewWatcher()
 }
 
 // add watches the directory of each file, again if it was removed and has come back. One that cannot be watched is left

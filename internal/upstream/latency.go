@@ -6,8 +6,13 @@ import (
 	"time"
 )
 
-// latencyDecay is how long it takes until an observation counts for a third (1/e) of what it did.
-const latencyDecay = 10 * time.Second
+// How long it takes until an observation counts for a third (1/e) of what it did: among later ones, and without any. The
+// first is shorter, so that one pause does not hide for long which instance is the slow one; the second keeps a slow one
+// from being tried too often.
+const (
+	latencyWindow = 2 * time.Second
+	latencyMemory = 10 * time.Second
+)
 
 // A latency is a peak-sensitive, exponentially weighted moving average of the time an instance takes to the head of its
 // answer: it jumps up to a worse observation at once and comes down with time. Its methods may be called by many
@@ -26,7 +31,7 @@ func (l *latency) observe(took, now time.Duration) {
 		mean := math.Float64frombits(bits)
 		next := sample
 		if sample < mean {
-			w := decay(since)
+			w := decay(since, latencyWindow)
 			next = mean*w + sample*(1-w)
 		}
 		if l.mean.CompareAndSwap(bits, math.Float64bits(next)) {
@@ -55,13 +60,13 @@ func (l *latency) at(now time.Duration, prior float64) float64 {
 	if mean == 0 {
 		return prior
 	}
-	return mean * decay(now-time.Duration(l.stamp.Load()))
+	return mean * decay(now-time.Duration(l.stamp.Load()), latencyMemory)
 }
 
-// decay returns what is left of an observation's weight after that time.
-func decay(since time.Duration) float64 {
-	if since <= latencyDecay/1024 {
-		return 1 - float64(max(since, 0))/float64(latencyDecay) // as good as exp there, and much quicker
+// decay returns what is left of an observation's weight after that time, if a third is left after the other one.
+func decay(since, third time.Duration) float64 {
+	if since <= third/1024 {
+		return 1 - float64(max(since, 0))/float64(third) // as good as exp there, and much quicker
 	}
-	return math.Exp(-float64(since) / float64(latencyDecay))
+	return math.Exp(-float64(since) / float64(third))
 }

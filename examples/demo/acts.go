@@ -119,7 +119,7 @@ All of it stays up. Try
    curl http://%[1]s/ -H 'Host: nobody.example.com'
    curl http://%[2]s/services
    curl http://%[2]s/metrics
-   bin/sallyport explain --admin http://%[2]s GET http://%[3]s/
+   bin/sallyport explain --address http://%[2]s GET http://%[3]s/
 
 Ctrl-C stops everything and leaves nothing behind.
 `, s.traffic, s.admin, host)

@@ -228,8 +228,9 @@ const longFunc = 50
 
 func longFuncs() map[string]string {
 	return map[string]string{
-		"exchange/reason.go Reasons":                           "a table",
-		"internal/admin/table_instances.go instanceOperations": "a table",
+		"exchange/reason.go Reasons":               "a table",
+		"internal/admin/reason.go Reasons":         "a table",
+		"internal/admin/table.go configOperations": "a table",
 	}
 }
 

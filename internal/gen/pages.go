@@ -9,6 +9,7 @@ import (
 	"github.com/asynched/api-gateway/filter"
 	"github.com/asynched/api-gateway/filters"
 	"github.com/asynched/api-gateway/internal/admin"
+	"github.com/asynched/api-gateway/internal/cli"
 )
 
 // pageFiles returns the files that are made of what is compiled in.
@@ -26,6 +27,7 @@ func pageFiles() ([]file, error) {
 		{"docs/reference/sallyport.schema.json", schema},
 		{"docs/reference/admin-api.md", page("internal/admin/ and client/", admin.Reference(catalog))},
 		{"docs/reference/openapi.json", admin.OpenAPI("", catalog)},
+		{"docs/reference/cli.md", page("internal/cli/", cli.Reference(catalog))},
 		{"docs/errors.md", page("exchange/reason.go and internal/admin/reason.go", errorsPage(exchange.Reasons(), admin.Reasons()))},
 	}, nil
 }

@@ -46,12 +46,19 @@ func TestSlowOrigin(t *testing.T) {
 	if turns < 10*quick {
 		t.Errorf("round-robin: %v, which shows no difference", turns)
 	}
-	for range 3 { // a busy machine can only make it look worse
+	judged := 0
+	for began := time.Now(); time.Since(began) < 4*time.Second; {
 		alone, p2c := p99("p2c", healthy, 150), p99("p2c", all, 150)
 		t.Logf("three alone %v, p2c over four %v, round-robin over four %v", alone, p2c, turns)
 		if p2c <= 2*alone {
 			return
 		}
+		if alone < 3*quick { // otherwise the machine is busier than the slow origin is slow
+			judged++
+		}
+	}
+	if judged < 2 {
+		t.Skip("the machine is too busy to tell")
 	}
 	t.Error("p2c: more than twice what the three alone take")
 }

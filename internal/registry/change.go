@@ -14,7 +14,7 @@ import (
 
 const (
 	// attempts bounds how often a change is begun anew because another gateway changed the same instance meanwhile.
-	attempts = 5
+	attempts = 16
 	// othersTime is how long to wait then for the other's change to come here.
 	othersTime = 50 * time.Millisecond
 )

@@ -152,6 +152,23 @@ func TestRoutedHostIsShadowed(t *testing.T) {
 	}
 }
 
+// TestOthersStay has the other instances of a group stay the same values when one comes.
+func TestOthersStay(t *testing.T) {
+	h := build(t, memory(t))
+	h.configure(mapOf("orders", static("h:1")), "")
+	h.mustPut("orders", "two", "h:2")
+	g, _ := h.groups.Lookup("orders")
+	before := g.Set()
+	h.mustPut("orders", "three", "h:3")
+	h.configure(mapOf("orders", static("h:1")), "")
+	for _, id := range []string{"h:1", "two"} {
+		was, _ := before.Instance(id)
+		if is, _ := g.Set().Instance(id); is != was {
+			t.Errorf("%s was described anew: %+v, before %+v", id, is.Description, was.Description)
+		}
+	}
+}
+
 func TestServices(t *testing.T) {
 	h := build(t, memory(t))
 	h.configure(mapOf("orders", static("h:1", "h:2")), "")

@@ -267,5 +267,9 @@ func TestHeartbeatsAreNotWritten(t *testing.T) {
 		if c.writes != 2 {
 			t.Errorf("%d writes after 200 signs of life", c.writes)
 		}
+		reg.Tag = "new"
+		if _, _, err := h.Register(t.Context(), reg); err != nil || c.writes != 3 {
+			t.Errorf("%d writes after a change of the tag, %v: the lease is good for it too", c.writes, err)
+		}
 	})
 }

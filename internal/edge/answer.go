@@ -33,6 +33,7 @@ func (v *visit) answer(resp *http.Response) {
 	if v.x.Instance != "" {
 		via(h, resp.ProtoMajor, resp.ProtoMinor)
 	}
+	v.closeUnfinished(h)
 	announced := announceTrailers(h, resp)
 	v.sent = true
 	v.w.WriteHeader(resp.StatusCode)
@@ -41,6 +42,17 @@ func (v *visit) answer(resp *http.Response) {
 		return
 	}
 	sendTrailers(h, resp, announced)
+}
+
+// closeUnfinished makes the engine close an HTTP/1.1 connection whose request has not ended yet, or was refused before
+// anybody asked for its body, or whose end is in doubt.
+func (v *visit) closeUnfinished(h http.Header) {
+	r := v.x.Request
+	untaken := v.body.from == nil && r.Body != nil && r.Body != http.NoBody
+	doubtful := v.fault != nil && v.fault.Status == http.StatusBadRequest
+	if r.ProtoMajor == 1 && (v.body.unfinished() || untaken || doubtful) {
+		h["Connection"] = closing
+	}
 }
 
 // announceTrailers names the trailers that are known in advance, so that the client keeps a place for them.

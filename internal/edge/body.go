@@ -30,8 +30,8 @@ type body struct {
 	read     atomic.Int64
 	began    time.Time
 	deadline time.Time
+	complete atomic.Bool // the last byte was read
 	ended    atomic.Bool
-	reading  atomic.Bool
 	failure  atomic.Pointer[exchange.Error]
 }
 
@@ -83,8 +83,6 @@ func (b *body) Read(p []byte) (int, error) {
 }
 
 func (b *body) next(p []byte) (int, error) {
-	b.reading.Store(true)
-	defer b.reading.Store(false)
 	if b.ended.Load() {
 		return 0, errors.New("the exchange is over")
 	}
@@ -104,6 +102,7 @@ func (b *body) next(p []byte) (int, error) {
 	}
 	switch {
 	case err == io.EOF:
+		b.complete.Store(true)
 	case err != nil:
 		return n, bodyError(err)
 	case b.rate > 0:
@@ -132,13 +131,16 @@ func bodyError(err error) error {
 // still want it.
 func (b *body) Close() error { return nil }
 
-// end stops whoever may still be reading. The body is nobody's after the exchange.
+// unfinished reports whether some of the body has not been read yet. The rest of it must never be taken for a request:
+// an HTTP/1.1 connection is closed after an answer that begins before the request has ended.
+func (b *body) unfinished() bool { return b.from != nil && !b.complete.Load() }
+
+// end stops whoever may still be reading, the engine included, which would wait for the rest. The body is nobody's after
+// the exchange.
 func (b *body) end() {
-	if b.from == nil {
+	if !b.unfinished() {
 		return
 	}
 	b.ended.Store(true)
-	if b.reading.Load() {
-		_ = b.rc.SetReadDeadline(time.Unix(1, 0)) // wakes the reader; the connection cannot be used again anyway
-	}
+	_ = b.rc.SetReadDeadline(time.Unix(1, 0)) // without it the wait is as long as the engine's own timeouts
 }

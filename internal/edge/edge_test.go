@@ -5,7 +5,9 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 )
 
 func TestRequestHeaders(t *testing.T) {
@@ -105,5 +107,35 @@ routes:
 				t.Errorf("no Proxy-Status in %q", answer)
 			}
 		})
+	}
+}
+
+// What is left of a body that was refused must not be taken for another request.
+func TestRestOfBodyIsNoRequest(t *testing.T) {
+	var seen atomic.Int64
+	g := start(t, strings.Replace(oneService, `"127.0.0.1:0"`, `"127.0.0.1:0", limits: {body: 5B}`, 1), http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/smuggled" {
+			seen.Add(1)
+		}
+	}))
+	smuggled := "GET /smuggled HTTP/1.1\r\nHost: a.test\r\n\r\n"
+	for name, request := range map[string]string{
+		"bad chunk":    "POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n;x\r\n\r\n" + smuggled,
+		"large chunks": "POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n123456789\r\n" + smuggled,
+		"large length": "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 9\r\n\r\n" + smuggled,
+	} {
+		t.Run(name, func(t *testing.T) {
+			began := time.Now()
+			answer := g.raw(request)
+			if strings.Count(answer, "HTTP/1.1 ") != 1 || !strings.HasPrefix(answer, "HTTP/1.1 4") || !strings.Contains(answer, "Connection: close") {
+				t.Errorf("%q", answer)
+			}
+			if took := time.Since(began); took > 3*time.Second {
+				t.Errorf("the connection stayed open for %v", took)
+			}
+		})
+	}
+	if seen.Load() > 0 {
+		t.Error("the rest of a body was served as a request")
 	}
 }

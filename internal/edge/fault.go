@@ -40,6 +40,7 @@ func (v *visit) fail(e *exchange.Error) {
 		seconds := (e.RetryAfter + time.Second - 1) / time.Second
 		h["Retry-After"] = []string{strconv.Itoa(int(seconds))}
 	}
+	v.closeUnfinished(h)
 	v.sent = true
 	if isGRPC(v.x.Request.Header) {
 		failGRPC(v.w, e)

@@ -109,9 +109,8 @@ func (b *builder) buildRoutes() {
 		if handler == nil || len(problems) > 0 {
 			continue
 		}
-		pos := b.doc.Where(at)
 		routes = append(routes, &route.Route{
-			Name: name, Where: fmt.Sprintf("%s:%d", pos.File, pos.Line), Match: c.Match, KeepSlashes: !c.MergeSlashes, Handler: handler,
+			Name: name, Where: lineOf(b.doc.Where(at)), Match: c.Match, KeepSlashes: !c.MergeSlashes, Handler: handler,
 		})
 	}
 	table, err := route.Compile(routes)
@@ -119,6 +118,14 @@ func (b *builder) buildRoutes() {
 		b.fail("routes", err)
 	}
 	b.snap.table = table
+}
+
+// lineOf returns the file and line of a place; what the admin API made has no line.
+func lineOf(at spec.Pos) string {
+	if at.File == config.APIFile || at.Line == 0 {
+		return at.File
+	}
+	return fmt.Sprintf("%s:%d", at.File, at.Line)
 }
 
 // buildRoute makes the way of one route, nil after an error.

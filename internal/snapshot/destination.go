@@ -2,9 +2,7 @@ package snapshot
 
 import (
 	"bytes"
-	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"strings"
@@ -35,45 +33,35 @@ func (b *builder) destination(name, at string, c *config.Route) (exchange.Handle
 	return nil, ""
 }
 
-// A split shares exchanges out to services by weight.
-type split struct {
-	ways  []way
-	total int
-}
-
-type way struct {
-	upTo    int // sum of the weights up to and including this one
-	service string
-	stats   *metric.Route
-	next    exchange.Handler
-}
-
+// split shares exchanges out to services by weight; each is counted under its own service.
 func (b *builder) split(name, at string, list []config.WeightedService, options upstream.RouteOptions) exchange.Handler {
-	s := &split{}
+	shares := make([]upstream.Share, 0, len(list))
 	for i, w := range list {
 		service := b.services[w.Name]
 		if service == nil {
 			return nil
 		}
-		s.total += w.Weight
-		s.ways = append(s.ways, way{s.total, w.Name, b.stats(spec.Index(at+".services", i), name, w.Name), service.Route(options)})
+		stats := b.stats(spec.Index(at+".services", i), name, w.Name)
+		shares = append(shares, upstream.Share{Name: w.Name, Weight: w.Weight, Handler: &counted{stats, service.Route(options)}})
+	}
+	s, err := upstream.Split(shares)
+	if err != nil {
+		b.fail(at+".services", err)
+		return nil
 	}
 	return s
 }
 
-// Handle picks a service.
-func (s *split) Handle(x *exchange.Exchange) (*http.Response, error) {
-	n := rand.IntN(s.total)
-	for i := range s.ways {
-		if w := &s.ways[i]; n < w.upTo {
-			if x.Explaining() {
-				x.Note(exchange.StageBalance, w.service, "picked", fmt.Sprintf("by weight among %d services, at random", len(s.ways)))
-			}
-			x.Stats = w.stats
-			return w.next.Handle(x)
-		}
-	}
-	return nil, exchange.Errorf(exchange.Internal, "no service of the route was picked")
+// A counted handler says where the exchange is counted.
+type counted struct {
+	stats *metric.Route
+	next  exchange.Handler
+}
+
+// Handle notes it and goes on.
+func (c *counted) Handle(x *exchange.Exchange) (*http.Response, error) {
+	x.Stats = c.stats
+	return c.next.Handle(x)
 }
 
 // A redirect sends the client elsewhere. Its parts are literal text and placeholders in turn.

@@ -175,24 +175,10 @@ func TestResolveNextServer(t *testing.T) {
 // serveDNS starts a server on UDP and TCP, and returns its address.
 func serveDNS(t *testing.T, handle dns.HandlerFunc) string {
 	t.Helper()
-	var address string
-	for _, network := range []string{"udp", "tcp"} {
-		started := make(chan struct{})
-		s := &dns.Server{Net: network, Handler: handle, NotifyStartedFunc: func() { close(started) }}
-		if network == "udp" {
-			c, err := net.ListenPacket("udp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			s.PacketConn, address = c, c.LocalAddr().String()
-		} else {
-			l, err := net.Listen("tcp", address)
-			if err != nil {
-				t.Fatal(err)
-			}
-			s.Listener = l
-		}
-		done := make(chan error)
+	packets, stream := samePort(t)
+	for _, s := range []*dns.Server{{PacketConn: packets}, {Listener: stream}} {
+		started, done := make(chan struct{}), make(chan error)
+		s.Handler, s.NotifyStartedFunc = handle, func() { close(started) }
 		go func() { done <- s.ActivateAndServe() }()
 		<-started
 		t.Cleanup(func() {
@@ -200,7 +186,27 @@ func serveDNS(t *testing.T, handle dns.HandlerFunc) string {
 			<-done
 		})
 	}
-	return address
+	return packets.LocalAddr().String()
+}
+
+// samePort listens on a port that is free for both UDP and TCP.
+func samePort(t *testing.T) (net.PacketConn, net.Listener) {
+	t.Helper()
+	var last error
+	for range 20 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := net.ListenPacket("udp", l.Addr().String())
+		if err == nil {
+			return c, l
+		}
+		_ = l.Close()
+		last = err
+	}
+	t.Fatal(last)
+	return nil, nil
 }
 
 // TestResolveOverNetwork has an answer too long for a packet, from a server that does not know EDNS.

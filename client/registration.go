@@ -59,8 +59,8 @@ type GatewayHealth struct {
 	Uptime string `json:"uptime" required:"true"`
 }
 
-// Register registers an instance of the service that serves a host, and reports whether it is a new one. When it returns
-// the instance can be routed to. The same host and address again updates labels and keeps the id.
+// Register registers an instance of the service that serves a host, and reports whether it is a new one. When it
+// returns the instance can be routed to. The same host and address again updates labels and keeps the id.
 func (c *Client) Register(ctx context.Context, r Registration) (*Registered, bool, error) {
 	body, err := json.Marshal(r)
 	if err != nil {

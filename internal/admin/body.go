@@ -37,8 +37,8 @@ func badBody(errs spec.Errors) error {
 	return &refusal{reason: invalidBody, detail: "body: " + strings.Join(details, "; "), errs: client.Faults(errs)}
 }
 
-// tree reads a body as configuration: YAML if the Content-Type says so, JSON otherwise. Its places are those of what the
-// API makes.
+// tree reads a body as configuration: YAML if the Content-Type says so, JSON otherwise. Its places are in what the API
+// makes.
 func (c *call) tree() (*spec.Node, error) {
 	parse := spec.ParseJSON
 	if isYAML(c.r.Header.Get("Content-Type")) {

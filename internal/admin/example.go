@@ -12,6 +12,16 @@ func exampleRegistration() any {
 	return client.Registration{Tag: "mail", Host: "mail.example.com", Address: "localhost:3001", Name: "Mail"}
 }
 
+func exampleRegistered() any {
+	return json.RawMessage(`{"data":{"id":"06h04vvg37a1g3p2gfg6a9jcxg","tag":"mail","host":"mail.example.com",` +
+		`"address":"localhost:3001","name":"Mail","status":"unknown",` +
+		`"createdAt":"2026-11-22T08:46:27.354Z","updatedAt":"2026-11-22T08:46:27.354Z"}}`)
+}
+
+func exampleMessage() any {
+	return client.Message{Message: "localhost:3001 of mail.example.com has been deregistered"}
+}
+
 func exampleService() any {
 	return json.RawMessage(`{"protocol":"http","instances":[{"address":"10.0.0.7:3001"}],` +
 		`"health":{"active":{"type":"http","path":"/healthz"}}}`)

@@ -43,7 +43,8 @@ func (s *Server) instance(i *registry.Instance) client.InstanceInfo {
 	return info
 }
 
-// revisionTag is the tag of what can be written of an instance: its revision; of one that cannot be, the same each time.
+// revisionTag is the tag of what can be written of an instance: its revision. Of one that cannot be written it is always
+// the same.
 func revisionTag(r registry.Revision) string {
 	if r == 0 {
 		return `"-"`

@@ -30,8 +30,9 @@ type description struct {
 	Tags       []map[string]string                       `json:"tags"`
 	Paths      map[string]map[string]*describedOperation `json:"paths"`
 	Components struct {
-		Schemas         map[string]*spec.JSONSchema  `json:"schemas"`
-		SecuritySchemes map[string]map[string]string `json:"securitySchemes"`
+		Schemas         map[string]*spec.JSONSchema   `json:"schemas"`
+		Responses       map[string]*describedResponse `json:"responses"`
+		SecuritySchemes map[string]map[string]string  `json:"securitySchemes"`
 	} `json:"components"`
 }
 
@@ -47,8 +48,8 @@ type describedOperation struct {
 }
 
 type describedParameter struct {
-	Name        string           `json:"name"`
-	In          string           `json:"in"`
+	Name        string           `json:"name,omitempty"` // a header of an answer has neither
+	In          string           `json:"in,omitempty"`
 	Description string           `json:"description"`
 	Required    bool             `json:"required,omitempty"`
 	Schema      *spec.JSONSchema `json:"schema"`
@@ -61,7 +62,8 @@ type describedBody struct {
 }
 
 type describedResponse struct {
-	Description string                        `json:"description"`
+	Ref         string                        `json:"$ref,omitempty"`
+	Description string                        `json:"description,omitempty"`
 	Headers     map[string]describedParameter `json:"headers,omitempty"`
 	Content     map[string]describedText      `json:"content,omitempty"`
 }
@@ -104,12 +106,15 @@ func describe(version string, kinds *filter.Catalog) *description {
 		}
 		d.Paths[op.path][strings.ToLower(op.method)] = s.operation(op)
 	}
-	d.Components.Schemas = s.builder.Defs()
+	d.Components.Schemas, d.Components.Responses = s.builder.Defs(), s.refusals
 	return d
 }
 
 // schemas make the schemas of the description. Types of package config are made first, with its comments.
-type schemas struct{ builder *spec.SchemaBuilder }
+type schemas struct {
+	builder  *spec.SchemaBuilder
+	refusals map[string]*describedResponse // by the reasons in them
+}
 
 func newSchemas(kinds *filter.Catalog) schemas {
 	b := spec.NewSchemaBuilder(spec.SchemaOptions{
@@ -123,7 +128,7 @@ func newSchemas(kinds *filter.Catalog) schemas {
 		*p = spec.JSONSchema{Ref: whole.Ref, Description: p.Description}
 	}
 	b.Of(reflect.TypeFor[client.Problem]())
-	return schemas{b}
+	return schemas{b, make(map[string]*describedResponse)}
 }
 
 func (s schemas) operation(op *operation) *describedOperation {
@@ -150,8 +155,14 @@ func (s schemas) operation(op *operation) *describedOperation {
 	if op.tagged && op.method == http.MethodGet {
 		o.Responses["304"] = &describedResponse{Description: "It is as If-None-Match says."}
 	}
-	for _, reason := range op.reasons() {
-		s.addRefusal(o, reason)
+	all := op.reasons()
+	for i := 0; i < len(all); {
+		status, n := info(all[i]).Status, i+1
+		for n < len(all) && info(all[n]).Status == status {
+			n++
+		}
+		o.Responses[strconv.Itoa(status)] = s.refused(all[i:n])
+		i = n
 	}
 	return o
 }
@@ -204,27 +215,31 @@ func wrapped(s *spec.JSONSchema, shape shape) *spec.JSONSchema {
 	return envelope
 }
 
-// addRefusal adds a reason to the response of its status.
-func (s schemas) addRefusal(o *describedOperation, r reason) {
-	i := info(r)
-	status := strconv.Itoa(i.Status)
-	line := fmt.Sprintf("`%s`: %s", r, i.Cause)
-	if known := o.Responses[status]; known != nil {
-		known.Description += " " + line
-		return
+// refused describes an answer that is an error, for one of these reasons, which have the same status. Calls share it.
+func (s schemas) refused(reasons []reason) *describedResponse {
+	names := make([]string, len(reasons))
+	lines := make([]string, len(reasons))
+	for i, r := range reasons {
+		names[i], lines[i] = string(r), fmt.Sprintf("`%s`: %s", r, info(r).Cause)
 	}
-	example := refuse(r, "%s", i.Title).problem("5f2c9e7a1b3d4f60")
-	d := &describedResponse{Description: line, Content: map[string]describedText{
-		"application/problem+json": {s.builder.Of(reflect.TypeFor[client.Problem]()), example},
+	name := strings.Join(names, "-or-")
+	ref := &describedResponse{Ref: "#/components/responses/" + name}
+	if s.refusals[name] != nil {
+		return ref
+	}
+	first := info(reasons[0])
+	d := &describedResponse{Description: strings.Join(lines, " "), Content: map[string]describedText{
+		"application/problem+json": {
+			s.builder.Of(reflect.TypeFor[client.Problem]()),
+			refuse(first.Reason, "%s", first.Title).problem("5f2c9e7a1b3d4f60"),
+		},
 	}}
-	switch i.Status {
-	case http.StatusUnauthorized:
-		d.Headers = map[string]describedParameter{"WWW-Authenticate": {
-			Description: "How to authenticate.",
-			Schema:      &spec.JSONSchema{Type: "string"},
-		}}
+	field := map[int]string{http.StatusUnauthorized: "WWW-Authenticate", http.StatusMethodNotAllowed: "Allow"}[first.Status]
+	if field != "" {
+		d.Headers = map[string]describedParameter{field: {Description: "As RFC 9110 has it.", Schema: &spec.JSONSchema{Type: "string"}}}
 	}
-	o.Responses[status] = d
+	s.refusals[name] = d
+	return ref
 }
 
 var placeholder = regexp.MustCompile(`\{([a-z]+)\}`)

@@ -20,8 +20,8 @@ type pageOf[T any] struct {
 }
 
 // paged answers with the page of a list that the query asks for. key orders the list and is different for each item; the
-// cursor is the last one that was sent, so that a page begins right whatever came and went meanwhile. Only what is on the
-// page is made.
+// cursor is the last key that was sent, so that a page begins right whatever came and went meanwhile. show makes only
+// what is on the page.
 func paged[S, T any](c *call, all []S, key func(S) string, show func(S) T) (*answer, error) {
 	limit, after := defaultLimit, ""
 	if text := c.query.Get("limit"); c.query.Has("limit") {

@@ -25,8 +25,8 @@ func impliedRoute(s *Server, _ *control.State, name string) *refusal {
 			"DELETE /v1/services/%s/instances/{id}", name, name)
 }
 
-// route returns what is known of one route, nil if there is none of that name. A configured one goes before the one that
-// a host of the same name implies.
+// route returns what is known of one route, nil if there is none of that name. A configured one goes before the one
+// that a host of the same name implies.
 func (s *Server) route(state *control.State, name string) *client.RouteInfo {
 	if c := state.Document.Config.Routes[name]; c != nil {
 		owner, where := ownership(state, spec.Key("routes", name))

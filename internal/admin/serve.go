@@ -66,8 +66,8 @@ func (s *Server) perform(w http.ResponseWriter, r *http.Request, op *operation) 
 	}
 }
 
-// run reads what the call brings and lets its handler do it. A panic becomes an error: it is a defect, and no reason for
-// the gateway to go down.
+// run reads what the call brings and lets its handler do it. A panic becomes an error: it is a defect, and no reason
+// for the gateway to go down.
 func (s *Server) run(c *call) (a *answer, err error) {
 	defer func() {
 		if p := recover(); p != nil {

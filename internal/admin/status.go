@@ -99,7 +99,7 @@ func health(s *Server, _ *call) (*answer, error) {
 
 func livez(*Server, *call) (*answer, error) { return words(http.StatusOK, "ok"), nil }
 
-// readyz tells whether traffic should be sent here. It never waits for instances: a gateway without any has answers, too.
+// readyz tells whether traffic should be sent here. It never waits for instances: a gateway without any has answers too.
 func readyz(s *Server, _ *call) (*answer, error) {
 	switch {
 	case s.opts.Control.State() == nil:

@@ -52,7 +52,7 @@ func objectOperations(
 		{
 			method: "GET", path: path, id: "list" + capital + "s", topic: topic,
 			summary: "List all " + k.name + ", by name.",
-			query: pageParameters(), handle: list, refusals: []reason{invalidParameter, notReady},
+			query:   pageParameters(), handle: list, refusals: []reason{invalidParameter, notReady},
 			replies: []reply{{status: 200, doc: "A page of " + k.name + ".", typ: info, shape: page}},
 		},
 		{

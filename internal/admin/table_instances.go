@@ -7,8 +7,8 @@ import (
 	"github.com/asynched/api-gateway/spec"
 )
 
-// shortOperations are registrations in the form that the project's users have known from its first day. Their shape is a
-// promise: nothing may be added to it.
+// shortOperations are registrations in the form that the project's users have always known. Their shape is a promise:
+// nothing may be added to it.
 func shortOperations() []*operation {
 	one := reflect.TypeFor[client.Registered]()
 	message := reflect.TypeFor[client.Message]()
@@ -28,7 +28,7 @@ func shortOperations() []*operation {
 			},
 			refusals: []reason{invalidBody, invalidField, hostTaken, cannotApply, bodyTooLarge, storeFailed, notReady},
 			replies: []reply{
-				{status: 201, doc: "It is a new one.", typ: one, shape: data},
+				{status: 201, doc: "It is a new one.", typ: one, shape: data, example: exampleRegistered()},
 				{status: 200, doc: "It was registered before.", typ: one, shape: data},
 			},
 			handle: register,
@@ -49,7 +49,7 @@ func shortOperations() []*operation {
 			method: "DELETE", path: "/services/{id}", id: "deregister", topic: topicShort,
 			summary: "Deregister an instance.",
 			doc:     "Requests that are open with it finish.", changes: true, refusals: []reason{notFound, storeFailed},
-			replies: []reply{{status: 200, doc: "It has been removed.", typ: message}}, handle: deregister,
+			replies: []reply{{status: 200, doc: "It has been removed.", typ: message, example: exampleMessage()}}, handle: deregister,
 		},
 		{
 			method: "GET", path: "/health/check", id: "health", topic: topicShort, summary: "The gateway's own health.",

@@ -11,6 +11,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -19,25 +20,63 @@ import (
 // and origin write fixed bytes, so that most of what is measured is the proxy.
 func BenchmarkPrice(b *testing.B) {
 	origin := fixedOrigin(b)
-	b.Run("bare", func(b *testing.B) {
-		to := &url.URL{Scheme: "http", Host: origin}
-		proxy := &httputil.ReverseProxy{
-			Rewrite: func(r *httputil.ProxyRequest) {
-				r.SetURL(to)
-				r.SetXForwarded()
-				r.Out.Host = r.In.Host
-			},
-			Transport: &http.Transport{MaxIdleConnsPerHost: 100, DisableCompression: true},
-			ErrorLog:  log.New(io.Discard, "", 0),
-		}
-		s := httptest.NewServer(proxy)
-		defer s.Close()
-		exchange(b, strings.TrimPrefix(s.URL, "http://"))
+	for name, address := range map[string]string{"bare": bareProxy(b, origin), "gateway": gateway(b, origin)} {
+		b.Run(name, func(b *testing.B) {
+			once := caller(b, address)
+			b.ReportAllocs()
+			for b.Loop() {
+				once()
+			}
+		})
+	}
+}
+
+// What the gateway adds to a bare httputil.ReverseProxy is at most ten allocations a request.
+func TestPriceInAllocations(t *testing.T) {
+	origin := fixedOrigin(t)
+	bare, ours := caller(t, bareProxy(t, origin)), caller(t, gateway(t, origin))
+	for range 50 { // until pools and connections are there
+		bare()
+		ours()
+	}
+	without, with := testing.AllocsPerRun(300, bare), testing.AllocsPerRun(300, ours)
+	t.Logf("bare %.0f, gateway %.0f allocations a request", without, with)
+	if with > without+10 {
+		t.Errorf("the gateway adds %.0f allocations to a request", with-without)
+	}
+}
+
+// bareProxy is the proxy of the standard library with a buffer pool, and nothing around it.
+func bareProxy(b testing.TB, origin string) string {
+	to := &url.URL{Scheme: "http", Host: origin}
+	s := httptest.NewServer(&httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(to)
+			r.SetXForwarded()
+			r.Out.Host = r.In.Host
+		},
+		Transport:  &http.Transport{MaxIdleConnsPerHost: 100, DisableCompression: true},
+		BufferPool: new(bufferPool),
+		ErrorLog:   log.New(io.Discard, "", 0),
 	})
-	b.Run("gateway", func(b *testing.B) {
-		g := startAt(b, manyRoutes+"\naccess_log: {path: /dev/null}\n", origin)
-		exchange(b, g.address())
-	})
+	b.Cleanup(s.Close)
+	return strings.TrimPrefix(s.URL, "http://")
+}
+
+type bufferPool struct{ sync.Pool }
+
+func (p *bufferPool) Get() []byte {
+	if b, ok := p.Pool.Get().(*[]byte); ok {
+		return *b
+	}
+	return make([]byte, 32<<10)
+}
+
+func (p *bufferPool) Put(b []byte) { p.Pool.Put(&b) }
+
+// gateway is ours with routes, an access log and metrics.
+func gateway(b testing.TB, origin string) string {
+	return startAt(b, manyRoutes+"\naccess_log: {path: /dev/null}\n", origin).address()
 }
 
 const manyRoutes = `
@@ -89,15 +128,15 @@ func fixedOrigin(b testing.TB) string {
 	return l.Addr().String()
 }
 
-// exchange sends b.N requests over one connection, one after another.
-func exchange(b *testing.B, address string) {
+// caller returns a function that sends one request and reads the answer, always over the same connection.
+func caller(b testing.TB, address string) func() {
 	c, err := net.Dial("tcp", address)
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer c.Close()
+	b.Cleanup(func() { _ = c.Close() })
 	r := bufio.NewReaderSize(c, 8<<10)
-	once := func() {
+	return func() {
 		if _, err := io.WriteString(c, benchRequest); err != nil {
 			b.Fatal(err)
 		}
@@ -115,10 +154,5 @@ func exchange(b *testing.B, address string) {
 		if _, err := r.Discard(length); err != nil {
 			b.Fatal(err)
 		}
-	}
-	once()
-	b.ReportAllocs()
-	for b.Loop() {
-		once()
 	}
 }

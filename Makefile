@@ -19,7 +19,7 @@ BENCHTIME ?= 1s
 FUZZTIME  ?= 10s
 
 .DEFAULT_GOAL := help
-.PHONY: help all build generate fresh vet lint test race fuzz bench cross demo clean
+.PHONY: help all build generate fresh vet lint gofumpt staticcheck deadcode test race fuzz bench cross demo clean
 
 help: ## list what there is
 	@echo 'usage: make TARGET'
@@ -41,9 +41,16 @@ fresh: generate ## fail if a generated file was not committed as it should be
 vet: ## go vet
 	$(GO) vet $(PACKAGES)
 
-lint: ## gofumpt, staticcheck, deadcode
+lint: ## gofumpt, staticcheck, deadcode: all of them, whatever the first one finds
+	@$(MAKE) -k --no-print-directory gofumpt staticcheck deadcode
+
+gofumpt:
 	@echo gofumpt && list="$$($(TOOL) gofumpt -l .)" && test -z "$$list" || { echo "not formatted by gofumpt:" $$list >&2; exit 1; }
-	$(TOOL) staticcheck ./...
+
+staticcheck:
+	@echo staticcheck && $(TOOL) staticcheck ./...
+
+deadcode:
 	@echo deadcode && dead="$$($(TOOL) deadcode -test ./...)" && test -z "$$dead" || { echo "$$dead" >&2; exit 1; }
 
 test: ## the tests

@@ -44,8 +44,12 @@ func (c *conn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// SetWriteDeadline notes that somebody else moved the deadline.
+// SetWriteDeadline notes that somebody else moved the deadline. The engine takes it away after each answer; that is
+// passed over, because Write moves it before it can do harm.
 func (c *conn) SetWriteDeadline(t time.Time) error {
+	if t.IsZero() && c.write > 0 {
+		return nil
+	}
 	c.deadline.Store(0)
 	return c.Conn.SetWriteDeadline(t)
 }

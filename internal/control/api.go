@@ -233,14 +233,14 @@ func (c *Control) without(tree *spec.Node, doc *config.Document) (*spec.Node, er
 		entries.Fields = nil
 		for _, entry := range f.Value.Fields {
 			path := spec.Key(f.Key, entry.Key)
-			if doc.Owner(path) != config.OwnerFile {
-				entries.Fields = append(entries.Fields, entry)
-				continue
-			}
 			a, _ := Object(given.Config, f.Key, entry.Key)
 			b, _ := Object(doc.Config, f.Key, entry.Key)
-			if !sameJSON(a, b) {
+			switch owner := doc.Owner(path); {
+			case owner != config.OwnerAPI && sameJSON(a, b): // a file says so, or it is a default
+			case owner == config.OwnerFile:
 				conflicts = append(conflicts, &OwnerError{path, doc.Where(path)})
+			default:
+				entries.Fields = append(entries.Fields, entry)
 			}
 		}
 		if len(entries.Fields) > 0 {

@@ -122,8 +122,7 @@ func TestReloadUnderLoad(t *testing.T) {
 	for i := range 20 {
 		// Something else changes each time: a route, the service's settings, the listener's limits.
 		change := fmt.Sprintf("\n  r%d: {match: {hosts: [b.test]}, respond: {status: 200}}\n", i)
-		text := strings.TrimRight(conf, "\n}")
-		text = strings.Replace(conf, "routes: {all: {match: {hosts: [a.test]}, service: origin}}", "routes:\n  all: {match: {hosts: [a.test]}, service: origin}"+change, 1)
+		text := strings.Replace(conf, "routes: {all: {match: {hosts: [a.test]}, service: origin}}", "routes:\n  all: {match: {hosts: [a.test]}, service: origin}"+change, 1)
 		if i%2 == 1 {
 			text = strings.Replace(text, `[{address: "$origin"}]`, `[{address: "$origin"}], balance: {policy: random}`, 1)
 		}

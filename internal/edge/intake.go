@@ -51,13 +51,14 @@ func (v *visit) target() *exchange.Error {
 	x.Host = host
 	raw := rawPath(r)
 	if raw == "*" && r.Method == http.MethodOptions {
-		x.Path, x.RawPath = raw, raw
+		x.Path, x.RawPath, v.path = raw, raw, raw
 		return nil
 	}
-	x.Path, x.RawPath, err = route.CanonicalPath(raw)
-	if err != nil {
+	v.path = raw
+	if x.Path, x.RawPath, err = route.CanonicalPath(raw); err != nil {
 		return exchange.Errorf(exchange.BadPath, "%v", err)
 	}
+	v.path = x.Path
 	return nil
 }
 

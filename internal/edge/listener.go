@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -103,7 +104,7 @@ func (l *listener) accept() {
 		}
 		nc, err := l.socket.Accept()
 		switch {
-		case errors.Is(err, net.ErrClosed):
+		case errors.Is(err, net.ErrClosed), errors.Is(err, os.ErrDeadlineExceeded): // stopAccepting sets the deadline
 			return
 		case err != nil:
 			pause = min(max(2*pause, 5*time.Millisecond), time.Second)

@@ -22,7 +22,8 @@ func (v *visit) writeLog(took time.Duration) {
 	x := &v.x
 	e.Fill(x)
 	r := x.Request
-	e.Duration, e.Method, e.Proto, e.Query = took, v.method, r.Proto, r.URL.RawQuery
+	e.Duration, e.Proto = took, r.Proto
+	e.Method, e.Path, e.Query = v.method, v.path, v.query // as the client sent them; filters may have changed the request
 	e.UserAgent, e.Referer = r.Header.Get("User-Agent"), r.Header.Get("Referer")
 	if r.TLS != nil {
 		e.TLS = r.TLS.Version

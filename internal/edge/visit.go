@@ -26,8 +26,8 @@ type visit struct {
 	w      http.ResponseWriter
 	body   body
 
-	method string // as the client sent it; filters may change the request's
-	uri    string
+	method, path, query string // as the client sent them, the path canonical; filters may change the request's
+
 	status int
 	out    int64           // bytes of the body that were sent
 	in     int64           // bytes of an upgraded connection that came from the client
@@ -42,7 +42,7 @@ func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := connOf(r)
 	e := l.edge
 	snap := e.enter(c.shard)
-	v := &visit{edge: e, snap: snap, conn: c, w: w, method: r.Method, uri: r.RequestURI}
+	v := &visit{edge: e, snap: snap, conn: c, w: w, method: r.Method, query: r.URL.RawQuery}
 	t := l.terms.Load()
 	if v.config = snap.Config.Listeners[t.name]; v.config == nil {
 		v.config = t.Listener // the listener is gone from the configuration, its open connections are not

@@ -154,6 +154,7 @@ func (a *attempt) roundTrip() (*http.Response, *failure) {
 			dropListed(resp.Header, a.conn.listed.names)
 		}
 		if err = sanitize(resp, a.x.Upgrade); err != nil {
+			a.cancel(nil) // the engine may wait for the request's body otherwise
 			_ = resp.Body.Close()
 		}
 	}

@@ -61,6 +61,9 @@ func (a *attempt) ours(err error) *failure {
 	if ctx := a.x.Request.Context(); ctx.Err() != nil {
 		return &failure{err: clientGone(ctx), sent: true}
 	}
+	if a.pastDeadline() {
+		return &failure{err: exchange.Errorf(exchange.RequestTimeout, "the deadline of the call is over").Because(err), sent: true}
+	}
 	if a.got == 0 && !errors.As(err, new(*dialError)) && !reset(err) {
 		return &failure{err: exchange.Errorf(exchange.Internal, "the request cannot be sent").Because(err)}
 	}

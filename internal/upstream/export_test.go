@@ -4,10 +4,11 @@ import "github.com/asynched/api-gateway/exchange"
 
 // What tests need to see of the inside.
 var (
-	CookieOf   = cookieOf
-	QueryOf    = queryOf
-	RetryAfter = retryAfter
-	Sanitize   = sanitize
+	CookieOf    = cookieOf
+	GRPCTimeout = grpcTimeout
+	QueryOf     = queryOf
+	RetryAfter  = retryAfter
+	Sanitize    = sanitize
 )
 
 // Pick shows the choice of an instance to tests: Handle allocates for other reasons.

@@ -37,14 +37,24 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	n, err := b.from.Read(p)
 	b.progress.Store(int64(b.clock.now()))
 	b.waiting.Store(false)
+	if err != nil && err != io.EOF && b.state.Load() == bodyCut {
+		return n, errCut // it was woken: the client is not to blame
+	}
 	if err != nil && err != io.EOF {
 		b.failure.CompareAndSwap(nil, &err)
 	}
 	return n, err
 }
 
-// Close does nothing: another attempt may want the body, and whoever took it in closes it.
-func (b *requestBody) Close() error { return nil }
+// Close wakes a Read that waits for the client. The engine for HTTP/2 closes the body of a stream whose connection broke,
+// and says nothing of that before the read has come back. A body of which nothing was taken stays open: another attempt
+// may want it.
+func (b *requestBody) Close() error {
+	if b.from == nil || !b.state.CompareAndSwap(bodyTaken, bodyCut) {
+		return nil
+	}
+	return b.from.Close()
+}
 
 // cut keeps whoever may still hold the body from reading on. It reports whether nothing of it has been taken, so that
 // another attempt can have it.

@@ -37,11 +37,14 @@ func (b *responseBody) Read(p []byte) (int, error) {
 }
 
 // Close ends the attempt. Of an answer that was not read to its end the rest is not read.
+//
+// The attempt is cancelled first: over HTTP/2 the engine would otherwise wait with the close until it has the next piece
+// of the request's body, and a client that waits for the end of the answer sends none.
 func (b *responseBody) Close() error {
+	b.attempt.cancel(nil)
 	err := b.from.Close()
 	b.attempt.report(false)
 	b.attempt.finish()
-	b.attempt.cancel(nil)
 	b.attempt.out.cut()
 	return err
 }

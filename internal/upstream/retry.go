@@ -110,10 +110,10 @@ func (a *attempt) discard(resp *http.Response) *exchange.Error {
 		_, _ = io.CopyN(io.Discard, resp.Body, discardBytes) // if it does not work out, the connection is closed
 		timer.Stop()
 	}
+	a.cancel(nil) // the engine may wait for the request's body otherwise
 	_ = resp.Body.Close()
 	a.report(false)
 	a.finish()
-	a.cancel(nil)
 	return a.fault(exchange.UpstreamReset, "no instance gave an answer that could be passed on",
 		&protocolError{"it answered " + resp.Status}).err
 }

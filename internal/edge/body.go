@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -31,18 +32,25 @@ type body struct {
 	began    time.Time
 	deadline time.Time
 	complete atomic.Bool // the last byte was read
-	ended    atomic.Bool
+	ended    atomic.Bool // set under mu
 	failure  atomic.Pointer[exchange.Error]
+	mu       sync.Mutex // held while rc is used, which is of no use any more after the exchange
 }
 
-// takeBody puts the listener's bounds around the body of the request.
+var errOver = errors.New("the exchange is over")
+
+// takeBody puts the listener's bounds around the body of the request. A gRPC call is a conversation rather than an upload:
+// it has no size and no rate, and may be silent for as long as a tunnel.
 func (v *visit) takeBody() *exchange.Error {
 	r, l := v.x.Request, v.config
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil
 	}
-	limit := int64(l.Limits.Body)
-	if limit == 0 || v.x.Upgrade != "" || isGRPC(r.Header) {
+	limit, wait, rate := int64(l.Limits.Body), l.Timeouts.Body, l.MinRate
+	if isGRPC(r.Header) {
+		limit, wait, rate = 0, l.Timeouts.Tunnel, 0
+	}
+	if limit == 0 || v.x.Upgrade != "" {
 		limit = -1
 	}
 	if limit >= 0 && r.ContentLength > limit {
@@ -50,7 +58,7 @@ func (v *visit) takeBody() *exchange.Error {
 	}
 	v.body = body{
 		from: r.Body, rc: http.NewResponseController(v.w), limit: limit, max: limit,
-		wait: time.Duration(l.Timeouts.Body), rate: int64(l.MinRate), began: v.x.Timings.Start,
+		wait: time.Duration(wait), rate: int64(rate), began: v.x.Timings.Start,
 	}
 	if r.ProtoMajor == 1 {
 		// The engine would otherwise stop reading when the answer begins: an instance may answer while it is still
@@ -83,15 +91,8 @@ func (b *body) Read(p []byte) (int, error) {
 }
 
 func (b *body) next(p []byte) (int, error) {
-	if b.ended.Load() {
-		return 0, errors.New("the exchange is over")
-	}
-	if b.wait > 0 {
-		// Moving a deadline costs more than reading the clock; a client has between wait and 1.25 wait.
-		if now := time.Now(); b.deadline.Sub(now) < b.wait {
-			b.deadline = now.Add(b.wait + b.wait/4)
-			_ = b.rc.SetReadDeadline(b.deadline) // an engine without deadlines has its own timeouts
-		}
+	if !b.extend() {
+		return 0, errOver
 	}
 	n, err := b.from.Read(p)
 	total := b.read.Add(int64(n))
@@ -103,6 +104,8 @@ func (b *body) next(p []byte) (int, error) {
 	switch {
 	case err == io.EOF:
 		b.complete.Store(true)
+	case err != nil && b.ended.Load():
+		return n, errOver // it was woken, and the client is not to blame
 	case err != nil:
 		return n, bodyError(err)
 	case b.rate > 0:
@@ -111,6 +114,23 @@ func (b *body) next(p []byte) (int, error) {
 		}
 	}
 	return n, err
+}
+
+// extend gives the client its time for the next read, and reports false when the exchange is over. Moving a deadline
+// costs more than reading the clock, so the client has between wait and 1.25 wait.
+func (b *body) extend() bool {
+	if b.wait > 0 {
+		if now := time.Now(); b.deadline.Sub(now) < b.wait {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			if b.ended.Load() {
+				return false
+			}
+			b.deadline = now.Add(b.wait + b.wait/4)
+			_ = b.rc.SetReadDeadline(b.deadline) // an engine without deadlines has its own timeouts
+		}
+	}
+	return !b.ended.Load()
 }
 
 // bodyError says what a failed read of a request's body means.
@@ -127,9 +147,11 @@ func bodyError(err error) error {
 	return exchange.Errorf(exchange.ClientGone, "the body could not be read").Because(err)
 }
 
-// Close leaves the rest of the body to end: the upstream side closes a body after each attempt, and the next attempt may
-// still want it.
-func (b *body) Close() error { return nil }
+// Close ends the body, and wakes whoever is reading it. It is for a body that nobody else wants: the rest of it is lost.
+func (b *body) Close() error {
+	b.end()
+	return nil
+}
 
 // unfinished reports whether some of the body has not been read yet. The rest of it must never be taken for a request:
 // an HTTP/1.1 connection is closed after an answer that begins before the request has ended.
@@ -141,6 +163,9 @@ func (b *body) end() {
 	if !b.unfinished() {
 		return
 	}
-	b.ended.Store(true)
-	_ = b.rc.SetReadDeadline(time.Unix(1, 0)) // without it the wait is as long as the engine's own timeouts
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.ended.Swap(true) {
+		_ = b.rc.SetReadDeadline(time.Unix(1, 0)) // without it the wait is as long as the engine's own timeouts
+	}
 }

@@ -179,7 +179,7 @@ func (c *Control) change(ctx context.Context, api *spec.Node, dryRun bool) (*Res
 	if err != nil {
 		return nil, err
 	}
-	c.api, c.kept = api, kept
+	c.api, c.kept, c.leftOut = api, kept, false
 	return &Result{State: state, Changes: Diff(before.Document, state.Document)}, nil
 }
 

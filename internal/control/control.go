@@ -46,10 +46,11 @@ type Control struct {
 	state   atomic.Pointer[State]
 	failure atomic.Pointer[Failure]
 
-	mu   sync.Mutex // one change at a time
-	file *config.Source
-	api  *spec.Node
-	kept store.Revision // of what the admin API made
+	mu      sync.Mutex // one change at a time
+	file    *config.Source
+	api     *spec.Node     // what the admin API made
+	kept    store.Revision // of that, in the store
+	leftOut bool           // it does not fit the files, so they run without it
 }
 
 // A State is the running configuration. It is immutable.
@@ -100,20 +101,30 @@ func (c *Control) Start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the configuration of the admin API: %w", err)
 	}
-	next := change{source: "start", file: src, api: api}
-	if _, err = c.apply(ctx, next, nil); err != nil && api != nil {
-		c.opts.Log.Error("what the admin API configured does not fit the file and is left out", "error", err)
-		failure := &Failure{"start", time.Now(), err}
-		next.api = nil
-		if _, err = c.apply(ctx, next, nil); err == nil {
-			c.failure.Store(failure)
-		}
+	c.api, c.kept = api, kept
+	_, err = c.applyFiles(ctx, "start", src, true)
+	return err
+}
+
+// applyFiles applies what the files say with what the API made; c.mu is held. If the two do not fit together and without
+// is allowed, the files are applied alone: the API's part stays in the store, is reported, and is tried again each time.
+func (c *Control) applyFiles(ctx context.Context, source string, src *config.Source, without bool) (*State, error) {
+	state, misfit := c.apply(ctx, change{source: source, file: src, api: c.api}, nil)
+	if misfit == nil {
+		c.file, c.leftOut = src, false
+		return state, nil
 	}
+	if c.api == nil || !without {
+		return nil, misfit
+	}
+	state, err := c.apply(ctx, change{source: source, file: src}, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	c.file, c.api, c.kept = src, next.api, kept
-	return nil
+	c.file, c.leftOut = src, true
+	c.failure.Store(&Failure{source, time.Now(), misfit})
+	c.opts.Log.Error("what the admin API configured does not fit the files and is left out", "error", misfit.Error())
+	return state, nil
 }
 
 // Reload reads the files again and applies what they say now. Source says who asked: a signal, the watch, the API. The
@@ -125,11 +136,10 @@ func (c *Control) Reload(ctx context.Context, source string) (*State, error) {
 	if len(errs) > 0 {
 		return nil, c.refused(source, c.explainErrors(src, errs))
 	}
-	state, err := c.apply(ctx, change{source: source, file: src, api: c.api}, nil)
+	state, err := c.applyFiles(ctx, source, src, c.leftOut)
 	if err != nil {
 		return nil, c.refused(source, err)
 	}
-	c.file = src
 	return state, nil
 }
 

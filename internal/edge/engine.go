@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/asynched/api-gateway/config"
@@ -24,6 +25,17 @@ type engine struct {
 	listener *listener
 	gone     chan struct{}
 	once     sync.Once
+	open     atomic.Int64 // connections that it serves
+}
+
+// track counts connections, so that an engine that takes no new ones can be forgotten after its last.
+func (en *engine) track(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		en.open.Add(1)
+	case http.StateHijacked, http.StateClosed:
+		en.open.Add(-1)
+	}
 }
 
 // sameEngine reports whether connections can be served by the same engine under both configurations.
@@ -70,7 +82,9 @@ func (l *listener) newEngine(name string, c *config.Listener) *engine {
 			},
 		}
 	}
-	return &engine{server: s, listener: l, gone: make(chan struct{})}
+	en := &engine{server: s, listener: l, gone: make(chan struct{})}
+	s.ConnState = en.track
+	return en
 }
 
 // serve runs the engine until it is shut down.

@@ -87,6 +87,7 @@ func (l *listener) configure(name string, c *config.Listener, t *tls.Config) {
 			return
 		}
 		l.engine.detach()
+		l.old = slices.DeleteFunc(l.old, func(en *engine) bool { return en.open.Load() == 0 })
 		l.old = append(l.old, l.engine)
 	}
 	l.engine = l.newEngine(name, c)

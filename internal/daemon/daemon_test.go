@@ -188,6 +188,58 @@ func upgraded(t *testing.T, address string) func(word string) {
 	}
 }
 
+// What a reload does not touch lives on: connections to instances, their health, and what the balancer knows.
+func TestUnchangedObjectsSurviveReload(t *testing.T) {
+	var connections atomic.Int64
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/" {
+			_, _ = io.WriteString(w, "ok")
+		}
+	}))
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	s.Start()
+	defer s.Close()
+	address := strings.TrimPrefix(s.URL, "http://")
+	text := strings.Replace(conf, `[{address: "$origin"}]`, `[{address: "$origin"}], health: {active: {type: http, interval: 1h}}`, 1)
+	g := run(t, text, address)
+	instance := func() client.InstanceInfo {
+		t.Helper()
+		list, err := g.api.ServiceInstances(t.Context(), "origin")
+		if err != nil || len(list) != 1 {
+			t.Fatal(list, err)
+		}
+		return list[0]
+	}
+	for range 100 {
+		if instance().Status == "healthy" {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if err := get(http.DefaultClient, g.web); err != nil {
+		t.Fatal(err)
+	}
+	before, opened := instance(), connections.Load()
+	g.write(strings.Replace(text, "routes: {all:", "routes: {more: {match: {hosts: [more.test]}, respond: {status: 204}}, all:", 1), address)
+	if _, err := g.api.Reload(t.Context(), client.Write{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := get(http.DefaultClient, g.web); err != nil {
+		t.Fatal(err)
+	}
+	after := instance()
+	if after.Status != "healthy" || !after.Since.Equal(before.Since) || after.Requests != before.Requests+1 || after.Latency == 0 {
+		t.Errorf("before %+v\nafter  %+v", before, after)
+	}
+	if n := connections.Load(); n != opened {
+		t.Errorf("%d new connections to the instance after the reload", n-opened)
+	}
+}
+
 func TestBadReloadKeepsTheRunning(t *testing.T) {
 	address := origin(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })
 	g := run(t, conf, address)

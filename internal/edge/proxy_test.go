@@ -24,8 +24,15 @@ func h2c() *http.Client {
 	return &http.Client{Transport: &http.Transport{Protocols: p}}
 }
 
-func clients() map[string]*http.Client {
-	return map[string]*http.Client{"h1": {Transport: &http.Transport{}}, "h2c": h2c()}
+// clients returns a client for each protocol; they let go of their connections when the test ends.
+func clients(t *testing.T) map[string]*http.Client {
+	all := map[string]*http.Client{"h1": {Transport: &http.Transport{}}, "h2c": h2c()}
+	t.Cleanup(func() {
+		for _, c := range all {
+			c.CloseIdleConnections()
+		}
+	})
+	return all
 }
 
 func TestTrailersBothWays(t *testing.T) {
@@ -36,7 +43,7 @@ func TestTrailersBothWays(t *testing.T) {
 		w.Header().Set("X-Announced", r.Trailer.Get("X-Sum"))
 		w.Header().Set(http.TrailerPrefix+"X-Late", "late")
 	}))
-	for name, client := range clients() {
+	for name, client := range clients(t) {
 		t.Run(name, func(t *testing.T) {
 			r, _ := http.NewRequest("POST", g.url("/"), io.MultiReader(strings.NewReader("abc"), strings.NewReader("def")))
 			r.Trailer = http.Header{"X-Sum": {"42"}}
@@ -64,7 +71,7 @@ func TestInterimResponses(t *testing.T) {
 		body, _ := io.ReadAll(r.Body)
 		_, _ = w.Write(body)
 	}))
-	for name, client := range clients() {
+	for name, client := range clients(t) {
 		t.Run(name, func(t *testing.T) {
 			var hints []string
 			ctx := httptrace.WithClientTrace(context.Background(), &httptrace.ClientTrace{Got1xxResponse: func(code int, h textproto.MIMEHeader) error {
@@ -102,7 +109,7 @@ func TestEventsAreFlushed(t *testing.T) {
 			w.(http.Flusher).Flush()
 		}
 	}))
-	for name, client := range clients() {
+	for name, client := range clients(t) {
 		t.Run(name, func(t *testing.T) {
 			resp, err := client.Get(g.url("/"))
 			if err != nil {
@@ -138,7 +145,7 @@ func TestBothWaysAtOnce(t *testing.T) {
 			}
 		}
 	}))
-	for name, client := range clients() {
+	for name, client := range clients(t) {
 		t.Run(name, func(t *testing.T) {
 			pr, pw := io.Pipe()
 			r, _ := http.NewRequest("POST", g.url("/"), pr)
@@ -175,7 +182,7 @@ func TestStatusesWithoutBody(t *testing.T) {
 			w.WriteHeader(304)
 		}
 	}))
-	for name, client := range clients() {
+	for name, client := range clients(t) {
 		t.Run(name, func(t *testing.T) {
 			for _, tt := range []struct {
 				method, path string
@@ -204,7 +211,7 @@ func TestClientGoneReachesInstance(t *testing.T) {
 		<-r.Context().Done()
 		gone <- struct{}{}
 	}))
-	for name, client := range clients() {
+	for name, client := range clients(t) {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(context.Background())
 			r, _ := http.NewRequestWithContext(ctx, "GET", g.url("/"), nil)
@@ -236,7 +243,7 @@ func TestBrokenAnswerIsCut(t *testing.T) {
 			w.(http.Flusher).Flush()
 			panic(http.ErrAbortHandler)
 		}))
-		for name, client := range clients() {
+		for name, client := range clients(t) {
 			t.Run(fmt.Sprint(name, " chunked ", chunked), func(t *testing.T) {
 				resp, err := client.Get(g.url("/"))
 				if err != nil {

@@ -46,7 +46,7 @@ func (t *ListenerTLS) Check(c *spec.Checks) {
 
 // Check reports an admin API that anybody could reach.
 func (a *Admin) Check(c *spec.Checks) {
-	if a.Token.Reveal() != "" || a.TLS != nil && a.TLS.ClientCA != "" || isLoopback(a.Address) {
+	if a.Token.Reveal() != "" || a.TLS != nil && a.TLS.ClientCA != "" || isLoopback(a.Address) || !c.OK("token", "tls") {
 		return
 	}
 	c.Errorf("address", "%s can be reached from other machines: set admin.token or admin.tls.client_ca, or listen on 127.0.0.1", a.Address)

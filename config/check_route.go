@@ -22,6 +22,9 @@ func (r *Route) Check(c *spec.Checks) {
 	}
 	switch len(ways) {
 	case 0:
+		if !c.OK("service", "services", "redirect", "respond") {
+			break
+		}
 		c.Errorf("", "goes nowhere: want one of service, services, redirect, respond")
 	case 1:
 	default:
@@ -104,7 +107,7 @@ func (d *Document) check() spec.Errors {
 	for _, name := range sortedKeys(c.Listeners) {
 		at := spec.Key("listeners", name) + ".address"
 		address := c.Listeners[name].Address
-		if other, twice := addresses[address]; twice && !strings.HasSuffix(address, ":0") { // port 0 is another one each time
+		if other, twice := addresses[address]; twice && address != "" && !strings.HasSuffix(address, ":0") { // port 0 is another one each time
 			fail(at, "%s is %s already", address, other)
 		}
 		addresses[address] = at

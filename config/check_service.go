@@ -36,7 +36,9 @@ func (s *Service) Check(c *spec.Checks) {
 func (in *Instance) Check(c *spec.Checks) {
 	switch {
 	case in.Address == "" && in.DNS == "":
-		c.Errorf("", "want address or dns")
+		if c.OK("address", "dns") {
+			c.Errorf("", "want address or dns")
+		}
 	case in.Address != "" && in.DNS != "":
 		c.Errorf("dns", "an instance has an address or a dns name, not both")
 	case in.DNS != "":

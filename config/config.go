@@ -12,7 +12,7 @@ type Config struct {
 	// Include names further files, by patterns relative to this one, whose objects are added to it.
 	Include []string `json:"include,omitempty"`
 	// Listeners accept the connections of clients. Without any there is one, web, on :8080.
-	Listeners map[string]*Listener `json:"listeners,omitempty"`
+	Listeners map[string]*Listener `json:"listeners,omitempty" keys:"name"`
 	// Admin is the admin API.
 	Admin Admin `json:"admin"`
 	// DrainTimeout is how long open exchanges may take to finish when the gateway is told to leave.
@@ -26,9 +26,9 @@ type Config struct {
 	// Defaults are what a service or route does not say for itself; registered hosts have nothing else.
 	Defaults Defaults `json:"defaults"`
 	// Services by name.
-	Services map[string]*Service `json:"services,omitempty"`
+	Services map[string]*Service `json:"services,omitempty" keys:"name"`
 	// Routes by name.
-	Routes map[string]*Route `json:"routes,omitempty"`
+	Routes map[string]*Route `json:"routes,omitempty" keys:"name"`
 }
 
 // Admin is the admin API.

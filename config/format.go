@@ -59,13 +59,14 @@ func formatJSON(name string, text []byte) ([]byte, spec.Errors) {
 	return append(out.Bytes(), '\n'), nil
 }
 
-// YAML writes JSON as YAML in the usual form, keys in the order they have.
+// YAML writes a configuration that is in JSON, or a part of one, as YAML in the usual form.
 func YAML(text []byte) ([]byte, error) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(text, &doc); err != nil {
 		return nil, err
 	}
 	plain(&doc)
+	sortTop(&doc)
 	return yaml.Dump(&doc, yaml.WithIndent(2), yaml.WithLineWidth(-1), yaml.WithCompactSeqIndent(false))
 }
 

@@ -78,7 +78,7 @@ func TestParseYAMLErrors(t *testing.T) {
 		"colon": {"a: b: c", `f:1:5: mapping values are not allowed in this context`},
 		"tab": {
 			"\ta: 1",
-			`f:1:1: while scanning for the next token: found character that cannot start any token`,
+			`f:1:1: a tab cannot indent: use spaces`,
 		},
 		"quote": {"é: 'x", `f:1:6: while scanning a quoted scalar: found unexpected end of stream`},
 		"reference": {

@@ -77,6 +77,9 @@ func syntaxError(t *text, err error) Errors {
 	if at.Line == 0 {
 		return t.fail(at.Index, "%s", msg)
 	}
+	if line := t.line(at.Line); bytes.ContainsRune(line[:len(line)-len(bytes.TrimLeft(line, " \t"))], '\t') {
+		msg = "a tab cannot indent: use spaces"
+	}
 	if bytes.Contains(t.line(at.Line), []byte("${")) {
 		msg += ": inside { } and [ ] a reference ${...} must be in quotes"
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/asynched/api-gateway/config"
+	"github.com/asynched/api-gateway/spec"
 )
 
 // A Problem is what is wrong with one entry of a match.
@@ -137,13 +138,13 @@ func (p *ruleParser) headers(headers map[string]string) {
 		twin, twice := written[canonical]
 		switch {
 		case !isToken(name):
-			p.report(fmt.Sprintf("%q is no name of a header field", name), "headers.%s", name)
+			p.report(fmt.Sprintf("%q is no name of a header field", name), "%s", spec.Key("headers", name))
 		case canonical == "Host":
-			p.report("the host is matched by hosts, not by headers", "headers.%s", name)
+			p.report("the host is matched by hosts, not by headers", "%s", spec.Key("headers", name))
 		case twice:
-			p.report(fmt.Sprintf("repeats %s: names of header fields are compared without case", twin), "headers.%s", name)
+			p.report(fmt.Sprintf("repeats %s: names of header fields are compared without case", twin), "%s", spec.Key("headers", name))
 		case err != nil:
-			p.report(err.Error(), "headers.%s", name)
+			p.report(err.Error(), "%s", spec.Key("headers", name))
 		default:
 			p.rule.headers = append(p.rule.headers, c)
 		}
@@ -158,7 +159,7 @@ func (p *ruleParser) query(query map[string]string) {
 		case name == "":
 			p.report("the name of a query parameter is empty", "query")
 		case err != nil:
-			p.report(err.Error(), "query.%s", name)
+			p.report(err.Error(), "%s", spec.Key("query", name))
 		default:
 			p.rule.query = append(p.rule.query, c)
 		}

@@ -64,7 +64,7 @@ func TestProblems(t *testing.T) {
 		`methods[2]: leave methods out to take every method`,
 		`methods[3]: "" is no method`,
 		`methods[4]: "A B" is no method`,
-		`headers.A B: "A B" is no name of a header field`,
+		`headers["A B"]: "A B" is no name of a header field`,
 		`headers.Host: the host is matched by hosts, not by headers`,
 		"headers.X-B: expression \"(\": missing closing ): `(`",
 		`headers.x-a: repeats X-A: names of header fields are compared without case`,

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/asynched/api-gateway/config"
@@ -57,6 +58,7 @@ func Build(doc *config.Document, env Env) (*Snapshot, spec.Errors) {
 	b.buildImplied()
 	b.buildListeners()
 	b.buildAccessLog()
+	b.dropRepeats()
 	if len(b.errs) > 0 {
 		if err := s.leases.Release(); err != nil {
 			env.Log.Warn("giving back what a refused configuration borrowed", "error", err)
@@ -67,14 +69,25 @@ func Build(doc *config.Document, env Env) (*Snapshot, spec.Errors) {
 	return s, nil
 }
 
-// fail notes an error at a path, unless err has places of its own.
+// fail notes an error at a path, unless err has places of its own. Of errors that are joined each is one. Where err begins
+// with a key below the path that was written ("tls.ca: …"), it is noted there.
 func (b *builder) fail(path string, err error) {
 	var placed spec.Errors
 	if errors.As(err, &placed) {
 		b.errs = append(b.errs, placed...)
 		return
 	}
-	b.errs = append(b.errs, &spec.Error{Pos: b.doc.Where(path), Path: path, Msg: err.Error()})
+	text := err.Error()
+	if joined, ok := err.(interface{ Unwrap() []error }); ok && strings.Contains(text, "\n") {
+		for _, one := range joined.Unwrap() {
+			b.fail(path, one)
+		}
+		return
+	}
+	if key, rest, ok := strings.Cut(text, ": "); ok && b.doc.Owner(path+"."+key) != config.OwnerNone {
+		path, text = path+"."+key, rest
+	}
+	b.errs = append(b.errs, &spec.Error{Pos: b.doc.Where(path), Path: path, Msg: text})
 }
 
 // buildServices makes a sender of each service, and the settings of registered hosts. One whose configuration has not
@@ -182,6 +195,9 @@ func (b *builder) wrap(name string, match []string, uses filter.List, paths []st
 			Route: name, Path: paths[i], Paths: match, Log: b.env.Log.With("route", name), Leases: b.snap.leases, Now: time.Now,
 		}, next)
 		if err != nil {
+			if strings.HasPrefix(paths[i], "defaults.") {
+				err = fmt.Errorf("%w, as on route %s", err, name)
+			}
 			b.fail(spec.Key(paths[i], uses[i].Kind), err)
 			failed = true
 			continue
@@ -202,7 +218,6 @@ func (b *builder) buildImplied() {
 		paths[i] = spec.Index("defaults.filters", i)
 	}
 	b.snap.implied = b.wrap("(registered)", nil, uses, paths, exchange.HandlerFunc(destined))
-	b.dropRepeats()
 }
 
 // dropRepeats removes errors that are there already: a wrong default filter is wrong on every route, and is worth one
@@ -210,8 +225,12 @@ func (b *builder) buildImplied() {
 func (b *builder) dropRepeats() {
 	seen := make(map[string]bool)
 	b.errs = slices.DeleteFunc(b.errs, func(e *spec.Error) bool {
-		twice := seen[e.Error()]
-		seen[e.Error()] = true
+		key := e.Error()
+		if strings.HasPrefix(e.Path, "defaults.filters") {
+			key = e.Path
+		}
+		twice := seen[key]
+		seen[key] = true
 		return twice
 	})
 }

@@ -228,7 +228,7 @@ routes:
 	}
 	_, errs = snapshot.Build(doc, snapshot.OfflineEnv())
 	text := errs.Error()
-	for _, want := range []string{"test.yaml:3:", "services.a: tls.ca", "routes.r.match.paths[0]", "routes.r.match.methods[0]", "routes.q.match.paths[0]"} {
+	for _, want := range []string{"test.yaml:3:", "services.a.tls.ca", "routes.r.match.paths[0]", "routes.r.match.methods[0]", "routes.q.match.paths[0]"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("nothing about %s in:\n%s", want, text)
 		}

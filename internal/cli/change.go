@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -52,17 +53,14 @@ func (a *app) printDifference(c client.Change) {
 	}
 	slices.Sort(keys)
 	for _, key := range keys {
-		x, was := before[key]
-		y, is := after[key]
-		switch {
-		case was && is && x == y:
-		case !was:
-			fmt.Fprintf(a.out, "           %s: %s\n", key, y)
-		case !is:
-			fmt.Fprintf(a.out, "           %s: %s -> nothing\n", key, x)
-		default:
-			fmt.Fprintf(a.out, "           %s: %s -> %s\n", key, x, y)
+		x, y := before[key], after[key]
+		if x == y {
+			continue
 		}
+		if key != "" { // the object is no scalar itself
+			key += ": "
+		}
+		fmt.Fprintf(a.out, "           %s%s -> %s\n", key, cmp.Or(x, "nothing"), cmp.Or(y, "nothing"))
 	}
 }
 

@@ -97,9 +97,7 @@ their instances, checks their health and balances load over the healthy ones.
 		Args:          rootArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usagef("%s: %w%s", cmd.CommandPath(), err, suggestedFlag(cmd, err))
-	})
+	root.SetFlagErrorFunc(flagError)
 	root.PersistentFlags().StringVarP(&a.output, "output", "o", "table", "form of what is printed: table or json")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error {
 		if a.output != "table" && a.output != "json" {
@@ -110,6 +108,10 @@ their instances, checks their health and balances load over the healthy ones.
 	completeFlag(root, "output", []string{"table", "json"})
 	root.AddCommand(a.runCommand(), a.validateCommand(), a.fmtCommand(), a.schemaCommand(), a.versionCommand(), a.explainCommand())
 	root.AddCommand(a.remoteCommands()...)
+	root.InitDefaultCompletionCmd()
+	if completion, _, err := root.Find([]string{"completion"}); err == nil {
+		completion.Args, completion.RunE = shellArgs, func(*cobra.Command, []string) error { return nil }
+	}
 	return root
 }
 

@@ -23,24 +23,27 @@ func (a *app) printExplanation(e *client.Explanation, all bool) {
 	if !all {
 		steps, hidden = withoutLosers(steps)
 	}
-	subject, verdict := columns(steps)
-	stage := exchange.Stage("")
-	more := func() {
-		if stage == exchange.StageMatch && hidden > 0 {
-			fmt.Fprintf(a.out, "  … and %s that lost: --all shows them\n", count(hidden, "route"))
+	for len(steps) > 0 {
+		stage, n := steps[0].Stage, 1
+		for n < len(steps) && steps[n].Stage == stage {
+			n++
+		}
+		a.printStage(stage, steps[:n])
+		if steps = steps[n:]; stage == exchange.StageMatch && hidden > 0 {
+			fmt.Fprintf(a.out, "  … and %d more that lost: --all shows them\n", hidden)
+			hidden = 0
 		}
 	}
+	fmt.Fprintf(a.out, "\n%s\n", outcome(e))
+}
+
+func (a *app) printStage(stage exchange.Stage, steps []client.Step) {
+	fmt.Fprintf(a.out, "\n%s\n", stage)
+	subject, verdict := columns(steps)
 	for _, s := range steps {
-		if s.Stage != stage {
-			more()
-			stage = s.Stage
-			fmt.Fprintf(a.out, "\n%s\n", stage)
-		}
 		text := fmt.Sprintf("  %s  %s  %s", padded(s.Verdict, verdict), padded(s.Subject, subject), s.Why)
 		fmt.Fprintln(a.out, strings.TrimRight(text, " "))
 	}
-	more()
-	fmt.Fprintf(a.out, "\n%s\n", outcome(e))
 }
 
 // withoutLosers leaves out all but a few of the routes that lost, and tells how many.

@@ -37,18 +37,24 @@ func (a *app) readConfig(path string) (*config.Source, spec.Errors) {
 }
 
 // An input is configuration on its way to the gateway. References are resolved here, where the files and the environment
-// of the person are.
+// of the person are. Whether it is right is for the gateway to say, which knows its own filters.
 type input struct {
-	text []byte // JSON
-	doc  *config.Document
+	text   []byte              // JSON
+	places map[string]spec.Pos // of keys and items, by path
 }
 
-// inputOf prepares a tree: what is sent of it is part. Whether it is right is for the gateway to say, which knows its
-// own filters; the document is there for its places.
-func (a *app) inputOf(tree, part *spec.Node) (*input, error) {
-	doc, _ := config.Decode(tree, a.kinds)
-	text, err := part.MarshalJSON()
-	return &input{text, doc}, err
+// note notes the places of what is in a value.
+func (in *input) note(path string, n *spec.Node) {
+	for _, f := range n.Fields {
+		at := spec.Key(path, f.Key)
+		in.places[at] = f.Pos
+		in.note(at, f.Value)
+	}
+	for i, item := range n.Items {
+		at := spec.Index(path, i)
+		in.places[at] = item.Pos
+		in.note(at, item)
+	}
 }
 
 // configInput reads a whole configuration.
@@ -64,7 +70,7 @@ func (a *app) configInput(path string) (*input, error) {
 			whole.Fields = append(whole.Fields, f)
 		}
 	}
-	return a.inputOf(src.Tree, &whole)
+	return newInput("", &whole)
 }
 
 // objectInput reads one object, as it stands under its name in a configuration.
@@ -93,11 +99,16 @@ func (a *app) objectInput(file, collection, name string) (*input, error) {
 	if len(errs) > 0 {
 		return nil, errs
 	}
-	tree := config.Empty()
-	tree.Fields = append(tree.Fields, spec.Field{Key: collection, Value: &spec.Node{
-		Kind: spec.Map, Fields: []spec.Field{{Key: name, Pos: object.Pos, Value: object}},
-	}})
-	return a.inputOf(tree, object)
+	return newInput(spec.Key(collection, name), object)
+}
+
+// newInput returns what is sent of a value that stands at a path of the configuration.
+func newInput(path string, n *spec.Node) (*input, error) {
+	in := &input{places: map[string]spec.Pos{path: n.Pos}}
+	in.note(path, n)
+	var err error
+	in.text, err = n.MarshalJSON()
+	return in, err
 }
 
 // placed gives what the gateway finds wrong in the input the places in the person's files.
@@ -110,7 +121,7 @@ func (in *input) placed(err error) error {
 		if f.File != config.APIFile || f.Path == "" {
 			continue
 		}
-		if at := in.doc.Where(f.Path); at.File != "" {
+		if at := spec.Place(in.places, f.Path); at.File != "" {
 			f.File, f.Line, f.Col = at.File, at.Line, at.Col
 			problem.Errors[i] = f
 		}

@@ -193,6 +193,9 @@ func problemText(p *client.Problem) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s (%d %s)", head, p.Status, p.Reason)
 	for _, f := range p.Errors {
+		if f.File == "(body)" { // which nobody has seen
+			f.File, f.Line = "", 0
+		}
 		b.WriteString("\n" + f.String())
 	}
 	if p.Reason == "unauthorized" {

@@ -73,6 +73,7 @@ func setup(env *testscript.Env) error {
 			return err
 		}
 	}
+	env.Setenv("GORACE", "atexit_sleep_ms=0") // under the race detector each of many short calls would wait a second
 	env.Setenv("SALLYPORT_ADDRESS", "http://127.0.0.1:"+env.Getenv("ADMIN"))
 	return nil
 }

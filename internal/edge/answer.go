@@ -35,6 +35,9 @@ func (v *visit) answer(resp *http.Response) {
 	}
 	v.closeUnfinished(h)
 	announced := announceTrailers(h, resp)
+	if announced > 0 && v.x.Request.ProtoMajor == 1 && resp.Body != http.NoBody {
+		delete(h, "Content-Length") // HTTP/2 may have a length and trailers; here only chunks have trailers
+	}
 	v.sent = true
 	v.w.WriteHeader(resp.StatusCode)
 	if err := v.copyBody(resp, announced > 0); err != nil {

@@ -63,6 +63,35 @@ func TestTrailersBothWays(t *testing.T) {
 	}
 }
 
+// An instance that speaks HTTP/2 may send a length and trailers. A client of HTTP/1.1 gets the trailers.
+func TestTrailersBesideALength(t *testing.T) {
+	p := new(http.Protocols)
+	p.SetUnencryptedHTTP2(true)
+	origin := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Trailer", "X-Sum")
+		w.Header().Set("Content-Length", "3")
+		_, _ = io.WriteString(w, "abc")
+		w.Header().Set("X-Sum", "42")
+	}))
+	origin.Config.Protocols = p
+	origin.Start()
+	t.Cleanup(origin.Close)
+	g := startAt(t, strings.Replace(oneService, "{instances", "{protocol: h2c, instances", 1), strings.TrimPrefix(origin.URL, "http://"))
+	for name, client := range clients(t) {
+		t.Run(name, func(t *testing.T) {
+			resp, err := client.Get(g.url("/"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			body, err := io.ReadAll(resp.Body)
+			if err != nil || string(body) != "abc" || resp.Trailer.Get("X-Sum") != "42" {
+				t.Errorf("%q, trailers %v, %v", body, resp.Trailer, err)
+			}
+		})
+	}
+}
+
 func TestInterimResponses(t *testing.T) {
 	g := start(t, oneService, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Link", "</style.css>; rel=preload")

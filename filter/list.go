@@ -3,6 +3,7 @@ package filter
 import (
 	"encoding/json"
 	"reflect"
+	"strings"
 
 	"github.com/asynched/api-gateway/spec"
 )
@@ -54,12 +55,16 @@ func decodeUse(d *spec.Decoder, catalog *Catalog, n *spec.Node, path string) (Us
 	}
 	kind, ok := catalog.Kind(name)
 	if !ok {
-		d.Errorf(&spec.Node{Pos: at}, path, "unknown filter kind %q%s", name, spec.DidYouMean(name, catalog.Names()))
+		hint := spec.DidYouMean(name, catalog.Names())
+		if hint == "" {
+			hint = ": want one of " + strings.Join(catalog.Names(), ", ")
+		}
+		d.Errorf(&spec.Node{Pos: at}, path, "unknown filter kind %q%s", name, hint)
 		return Use{}, false
 	}
 	f := kind.New()
 	spec.Defaults(f)
-	d.Decode(value, spec.Key(path, name), f)
+	d.Decode(value, path, f)
 	return Use{name, f}, true
 }
 

@@ -198,7 +198,7 @@ func (b *builder) wrap(name string, match []string, uses filter.List, paths []st
 			if strings.HasPrefix(paths[i], "defaults.") {
 				err = fmt.Errorf("%w, as on route %s", err, name)
 			}
-			b.fail(spec.Key(paths[i], uses[i].Kind), err)
+			b.fail(paths[i], err)
 			failed = true
 			continue
 		}

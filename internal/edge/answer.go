@@ -171,7 +171,12 @@ func (g *writeGuard) extend() {
 
 // inform sends an interim response. The fields of an interim response are its own: those of the final one, which may be
 // in the map already, are put aside.
+//
+// A 101 is none, though HTTP/2 instances can make it look like one: the engine would end the exchange with it.
 func (v *visit) inform(status int, header http.Header) {
+	if status < 100 || status > 199 || status == http.StatusSwitchingProtocols {
+		return
+	}
 	if v.sent || v.x.Request.ProtoMajor == 1 && v.x.Request.ProtoMinor == 0 {
 		return
 	}

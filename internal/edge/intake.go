@@ -43,6 +43,9 @@ func (v *visit) target() *exchange.Error {
 		return exchange.Errorf(exchange.BadHost, "the URL of the request line has no host")
 	case len(r.Header["Content-Length"]) > 1:
 		return exchange.Errorf(exchange.BadRequest, "content-length is there more than once")
+	case r.ContentLength == 0 && strings.Trim(r.Header.Get("Content-Length"), "0") != "":
+		// Where there is no body, the engine for HTTP/2 does not look at the length.
+		return exchange.Errorf(exchange.BadRequest, "content-length is not the length of the body")
 	}
 	host, err := route.CanonicalHost(r.Host)
 	if err != nil {

@@ -22,4 +22,4 @@ const (
 const MaxText = maxText
 
 // Append formats a line.
-func Append(b []byte, f Format, q Query, e *Entry) []byte { return formatter{f, q}.append(b, e) }
+func Append(b []byte, f Format, q Query, e *Entry) []byte { return newFormatter(f, q).append(b, e) }

@@ -1,5 +1,7 @@
 package accesslog
 
+import "sync/atomic"
+
 // A Format is how a line is written.
 type Format string
 
@@ -15,10 +17,15 @@ const (
 // much a client sends.
 const maxText = 4 << 10
 
-// A formatter writes entries as lines. It allocates nothing if the buffer is large enough.
+// A formatter writes entries as lines. It allocates nothing if the buffer is large enough, but for a stamp a second.
 type formatter struct {
 	format Format
 	query  Query
+	last   *atomic.Pointer[stamp]
+}
+
+func newFormatter(format Format, query Query) formatter {
+	return formatter{format, query, new(atomic.Pointer[stamp])}
 }
 
 // append appends one line: whatever the entry holds, it ends with the only newline in it.

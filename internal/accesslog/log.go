@@ -61,7 +61,7 @@ func Open(o Options) (*Log, error) {
 	case !(o.Sample >= 0 && o.Sample <= 1):
 		return nil, fmt.Errorf("access log: sample %v: a share from 0 to 1 is wanted", o.Sample)
 	}
-	l := &Log{opts: o, format: formatter{o.Format, o.Query}, trouble: trouble{log: o.Log, path: o.Path}}
+	l := &Log{opts: o, format: newFormatter(o.Format, o.Query), trouble: trouble{log: o.Log, path: o.Path}}
 	l.lines.New = func() any { return new([]byte) }
 	if o.Path == "" {
 		return l, nil

@@ -5,7 +5,6 @@ package edge
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -15,6 +14,7 @@ import (
 	"github.com/asynched/api-gateway/config"
 	"github.com/asynched/api-gateway/internal/metric"
 	"github.com/asynched/api-gateway/internal/snapshot"
+	"github.com/asynched/api-gateway/spec"
 )
 
 // An Edge is the data plane: its listeners, and the snapshot that they serve. It is safe for concurrent use.
@@ -80,26 +80,24 @@ func (e *Edge) Prepare(next *snapshot.Snapshot) (*Prepared, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	p := &Prepared{edge: e, next: next, keep: make(map[string]*listener)}
-	var errs []error
+	var errs spec.Errors
 	for name, c := range next.Config.Listeners {
-		if l, ok := e.listeners[place(name, c)]; ok && l.fits(c) {
+		if l, ok := e.listeners[place(name, c)]; ok {
 			p.keep[place(name, c)] = l
-			continue
-		} else if ok {
-			errs = append(errs, fmt.Errorf("%s: listeners.%s: %s changes between TLS and plain, or to PROXY protocol: that needs a restart or another address",
-				next.Document.Where("listeners."+name), name, c.Address))
 			continue
 		}
 		l, err := e.bind(name, c)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: listeners.%s.address: %w", next.Document.Where("listeners."+name+".address"), name, err))
+			path := spec.Key("listeners", name) + ".address"
+			errs = append(errs, &spec.Error{Pos: next.Document.Where(path), Path: path, Msg: err.Error()})
 			continue
 		}
 		p.fresh = append(p.fresh, l)
 	}
 	if len(errs) > 0 {
 		p.closeFresh()
-		return nil, errors.Join(errs...)
+		errs.Sort()
+		return nil, errs
 	}
 	return p, nil
 }
@@ -205,9 +203,28 @@ func (e *Edge) Drain(ctx context.Context) error {
 	})
 	wg.Wait()
 	e.tunnels.closeAll()
-	if s := e.current.Load(); s != nil {
-		e.running.Go(func() { errs = append(errs, s.Retire()) })
+	return errors.Join(append(errs, e.finish())...)
+}
+
+// patience is how long exchanges may take to notice that their connections have been closed.
+const patience = 5 * time.Second
+
+// finish waits until nothing of the edge runs any more, the exchanges of the last snapshot included. A handler that does
+// not come back must not keep the process from ending.
+func (e *Edge) finish() error {
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		if s := e.current.Load(); s != nil {
+			err = s.Retire()
+		}
+		e.running.Wait()
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(patience):
+		return errors.New("handlers did not come back after their connections were closed")
 	}
-	e.running.Wait()
-	return errors.Join(errs...)
 }

@@ -23,6 +23,7 @@ import (
 type engine struct {
 	server   *http.Server
 	listener *listener
+	secure   bool
 	gone     chan struct{}
 	once     sync.Once
 	open     atomic.Int64 // connections that it serves
@@ -40,8 +41,8 @@ func (en *engine) track(_ net.Conn, state http.ConnState) {
 
 // sameEngine reports whether connections can be served by the same engine under both configurations.
 func sameEngine(a, b *config.Listener) bool {
-	return a.Limits.HeaderBytes == b.Limits.HeaderBytes && a.Timeouts.Header == b.Timeouts.Header &&
-		a.Timeouts.Idle == b.Timeouts.Idle && slices.Equal(a.Protocols, b.Protocols)
+	return (a.TLS == nil) == (b.TLS == nil) && a.Limits.HeaderBytes == b.Limits.HeaderBytes &&
+		a.Timeouts.Header == b.Timeouts.Header && a.Timeouts.Idle == b.Timeouts.Idle && slices.Equal(a.Protocols, b.Protocols)
 }
 
 // newEngine makes an engine for a configuration.
@@ -71,7 +72,7 @@ func (l *listener) newEngine(name string, c *config.Listener) *engine {
 			MaxReadFrameSize: 16 << 10, // the least that the protocol allows: no frame is larger than a stream's window
 		},
 	}
-	if l.secure {
+	if c.TLS != nil {
 		s.TLSConfig = &tls.Config{
 			MinVersion: tls.VersionTLS12, // each connection asks for its own below
 			GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
@@ -82,7 +83,7 @@ func (l *listener) newEngine(name string, c *config.Listener) *engine {
 			},
 		}
 	}
-	en := &engine{server: s, listener: l, gone: make(chan struct{})}
+	en := &engine{server: s, listener: l, secure: c.TLS != nil, gone: make(chan struct{})}
 	s.ConnState = en.track
 	return en
 }
@@ -90,7 +91,7 @@ func (l *listener) newEngine(name string, c *config.Listener) *engine {
 // serve runs the engine until it is shut down.
 func (en *engine) serve() {
 	var err error
-	if en.listener.secure {
+	if en.secure {
 		err = en.server.ServeTLS(en, "", "")
 	} else {
 		err = en.server.Serve(en)

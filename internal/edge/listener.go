@@ -20,18 +20,17 @@ import (
 // A listener owns a socket and hands its connections to an engine. It outlives snapshots: what they change is read anew
 // for each connection (timeouts, the size of a head) or each request (all else).
 type listener struct {
-	edge    *Edge
-	place   string
-	secure  bool
-	proxied bool
-	socket  net.Listener
-	terms   atomic.Pointer[terms]
-	tls     atomic.Pointer[tls.Config]
+	edge   *Edge
+	place  string
+	socket net.Listener
+	terms  atomic.Pointer[terms]
+	tls    atomic.Pointer[tls.Config]
 
-	queue   chan net.Conn // accepted, on their way to the engine
-	stopped chan struct{} // closed when nothing more is accepted
-	closed  chan struct{} // closed when no engine takes connections any more
-	stop    sync.Once
+	queue    chan net.Conn // accepted, on their way to the engine
+	stopping chan struct{} // closed when nothing more is to be accepted
+	stopped  chan struct{} // closed when nothing more is
+	closed   chan struct{} // closed when no engine takes connections any more
+	stop     sync.Once
 
 	mu      sync.Mutex
 	stats   *metric.Listener
@@ -57,17 +56,12 @@ func (e *Edge) bind(name string, c *config.Listener) (*listener, error) {
 		return nil, err
 	}
 	l := &listener{
-		edge: e, place: place(name, c), secure: c.TLS != nil, proxied: c.ProxyProtocol, socket: socket,
-		queue: make(chan net.Conn), stopped: make(chan struct{}), closed: make(chan struct{}), room: make(chan struct{}, 1),
-		clients: make(map[netip.Addr]int),
+		edge: e, place: place(name, c), socket: socket, clients: make(map[netip.Addr]int),
+		queue: make(chan net.Conn), room: make(chan struct{}, 1),
+		stopping: make(chan struct{}), stopped: make(chan struct{}), closed: make(chan struct{}),
 	}
 	l.terms.Store(&terms{name, c})
 	return l, nil
-}
-
-// fits reports whether the listener can become what c says without a new socket.
-func (l *listener) fits(c *config.Listener) bool {
-	return l.secure == (c.TLS != nil) && l.proxied == c.ProxyProtocol
 }
 
 // configure takes a new configuration. If the engine has to change, new connections get a new one, and those that are
@@ -130,10 +124,9 @@ func (l *listener) waitForRoom() bool {
 		}
 		select {
 		case <-l.room:
+		case <-l.stopping:
+			return false
 		case <-time.After(time.Second): // the limit may have been raised
-			if l.edge.draining.Load() {
-				return false
-			}
 		}
 	}
 }
@@ -155,7 +148,7 @@ func (l *listener) welcome(nc net.Conn) {
 		_ = c.Close() // it was not used
 		return
 	}
-	if !l.proxied {
+	if !cfg.ProxyProtocol {
 		l.pass(c)
 		return
 	}
@@ -198,6 +191,7 @@ func (l *listener) left(c *conn) {
 // stopAccepting closes the socket, after those connections have been taken that the system has accepted already.
 func (l *listener) stopAccepting() {
 	l.stop.Do(func() {
+		close(l.stopping)
 		if t, ok := l.socket.(*net.TCPListener); ok {
 			_ = t.SetDeadline(time.Now().Add(10 * time.Millisecond))
 		}

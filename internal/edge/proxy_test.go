@@ -395,3 +395,72 @@ func TestTLS(t *testing.T) {
 		client.CloseIdleConnections()
 	}
 }
+
+// A listener changes to TLS and back without a new socket; connections that are open stay as they are.
+func TestListenerChangesToTLS(t *testing.T) {
+	s := httptest.NewUnstartedServer(nil) // for its certificate only
+	s.StartTLS()
+	defer s.Close()
+	cert, key := writePair(t, t.TempDir(), s.TLS.Certificates[0])
+	plain := "listeners: {web: {address: \"127.0.0.1:0\"}}\nroutes: {all: {respond: {body: hello}}}\n"
+	secure := strings.Replace(plain, `:0"`, fmt.Sprintf(`:0", tls: {certificates: [{cert: %q, key: %q}]}`, cert, key), 1)
+	g := start(t, plain, nil)
+	address := g.address()
+	get := func(client *http.Client, scheme string) string {
+		resp, err := client.Get(scheme + "://" + address)
+		if err != nil {
+			return err.Error()
+		}
+		defer resp.Body.Close()
+		body, _ := io.ReadAll(resp.Body)
+		return string(body)
+	}
+	early := &http.Client{Transport: &http.Transport{}}
+	defer early.CloseIdleConnections()
+	if got := get(early, "http"); got != "hello" {
+		t.Fatal(got)
+	}
+	g.apply(secure)
+	if g.address() != address {
+		t.Fatalf("the address has changed from %s to %s", address, g.address())
+	}
+	late := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	defer late.CloseIdleConnections()
+	if got := get(late, "https"); got != "hello" {
+		t.Error("over TLS: ", got)
+	}
+	if got := get(early, "http"); got != "hello" {
+		t.Error("over the connection from before: ", got)
+	}
+	g.apply(plain)
+	if got := get(&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}, "http"); got != "hello" {
+		t.Error("plain again: ", got)
+	}
+}
+
+// A listener that is full accepts again when there is room, and can be closed while it is.
+func TestConnectionLimits(t *testing.T) {
+	g := start(t, "listeners: {web: {address: \"127.0.0.1:0\", limits: {connections: 2}}}\nroutes: {all: {respond: {body: hello}}}\n", nil)
+	ask := func(c net.Conn) string {
+		_ = c.SetDeadline(time.Now().Add(300 * time.Millisecond))
+		fmt.Fprint(c, "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")
+		line, _ := bufio.NewReader(c).ReadString('\n')
+		return line
+	}
+	first, second, third := g.dial(), g.dial(), g.dial()
+	if ask(first) == "" || ask(second) == "" {
+		t.Fatal("connections within the limit are not served")
+	}
+	if got := ask(third); got != "" {
+		t.Errorf("a third connection is served: %q", got)
+	}
+	_ = first.Close()
+	_ = third.SetDeadline(time.Now().Add(5 * time.Second))
+	if line, _ := bufio.NewReader(third).ReadString('\n'); !strings.Contains(line, "200") {
+		t.Errorf("the third connection is not served when there is room: %q", line)
+	}
+	g.apply("listeners: {web: {address: \"127.0.0.1:0\", limits: {connections_per_client: 1}}}\nroutes: {all: {respond: {body: hello}}}\n")
+	if got := ask(g.dial()); got != "" {
+		t.Errorf("more connections than one client may have: %q", got)
+	}
+}

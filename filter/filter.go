@@ -31,7 +31,7 @@ type Build struct {
 	Paths []string
 	// Log is a logger that names the route.
 	Log *slog.Logger
-	// Leases lends values that outlive a snapshot, such as counters and caches.
+	// Leases lends values that outlive a snapshot, such as counters and caches; see Lease.
 	Leases *lease.Borrower
 	// Now is the clock.
 	Now func() time.Time
@@ -48,4 +48,11 @@ type Kind struct {
 	// Docs are the doc comments of the configuration types, by "Type.Field", for the schema and the reference; may be
 	// nil.
 	Docs map[string]string
+}
+
+// Lease returns a value that outlives the snapshot, such as a counter or a pool: the first filter that asks for the key
+// opens it, later ones and those of the next snapshots share it, and an io.Closer is closed when the last snapshot that
+// has it is gone. T must be the same for all uses of a key; what the value depends on belongs in the key.
+func Lease[T any](b *Build, key string, open func() (T, error)) (T, error) {
+	return lease.Borrow(b.Leases, "filter/"+key, open)
 }

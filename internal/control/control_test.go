@@ -248,4 +248,9 @@ func TestRestartNeeded(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "sallyport.yaml:2:9: admin.address: cannot change while the gateway runs") {
 		t.Errorf("got %v", err)
 	}
+	// Else a token could be dropped for a client_ca that is not in force.
+	d.write("admin: {tls: {cert: a.pem, key: b.pem, client_ca: c.pem}}\n")
+	if _, err = d.Reload(t.Context(), "test"); err == nil || !strings.Contains(err.Error(), "sallyport.yaml:2:9: admin.tls: cannot change") {
+		t.Errorf("got %v", err)
+	}
 }

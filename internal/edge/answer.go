@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/asynched/api-gateway/exchange"
 )
@@ -100,11 +99,12 @@ func (v *visit) copyBody(resp *http.Response, trailers bool) error {
 	}
 	buf := buffers.Get().(*[32 << 10]byte)
 	defer buffers.Put(buf)
-	guard := v.writeGuard()
+	guard := v.guardWrites()
+	defer guard.stop()
 	for {
 		n, err := resp.Body.Read(buf[:])
 		if n > 0 {
-			guard.extend()
+			guard.begin()
 			m, werr := v.w.Write(buf[:n])
 			v.out += int64(m)
 			if werr != nil {
@@ -113,6 +113,7 @@ func (v *visit) copyBody(resp *http.Response, trailers bool) error {
 			if flusher != nil {
 				flusher.Flush()
 			}
+			guard.end()
 		}
 		if err == io.EOF {
 			return nil
@@ -142,31 +143,6 @@ func (v *visit) cut(err error) {
 		v.fault = exchange.Errorf(exchange.UpstreamReset, "the instance broke off within its answer").Because(err)
 	}
 	v.source = v.fault.Source
-}
-
-// A writeGuard bounds how long an HTTP/2 stream may wait for its client to take more. For HTTP/1.1 the connection
-// itself does.
-type writeGuard struct {
-	rc   *http.ResponseController
-	wait time.Duration
-	end  time.Time
-}
-
-func (v *visit) writeGuard() writeGuard {
-	if v.x.Request.ProtoMajor != 2 {
-		return writeGuard{}
-	}
-	return writeGuard{rc: http.NewResponseController(v.w), wait: time.Duration(v.config.Timeouts.Write)}
-}
-
-func (g *writeGuard) extend() {
-	if g.wait == 0 {
-		return
-	}
-	if now := time.Now(); g.end.Sub(now) < g.wait {
-		g.end = now.Add(g.wait + g.wait/4)
-		_ = g.rc.SetWriteDeadline(g.end) // a stream that is gone fails at the write that follows
-	}
 }
 
 // inform sends an interim response. The fields of an interim response are its own: those of the final one, which may be

@@ -464,3 +464,42 @@ func TestConnectionLimits(t *testing.T) {
 		t.Errorf("more connections than one client may have: %q", got)
 	}
 }
+
+// A stream may be silent for longer than a write may take; a client that takes nothing may not.
+func TestQuietStreamLives(t *testing.T) {
+	text := strings.Replace(oneService, `"127.0.0.1:0"`, `"127.0.0.1:0", timeouts: {write: 100ms}`, 1)
+	g := start(t, text, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, "first ")
+		w.(http.Flusher).Flush()
+		if r.URL.Path == "/endless" {
+			for r.Context().Err() == nil {
+				_, _ = w.Write(make([]byte, 64<<10))
+			}
+			return
+		}
+		time.Sleep(400 * time.Millisecond)
+		_, _ = io.WriteString(w, "second")
+	}))
+	for name, client := range clients(t) {
+		t.Run(name, func(t *testing.T) {
+			resp, err := client.Get(g.url("/"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(resp.Body)
+			_ = resp.Body.Close()
+			if err != nil || string(body) != "first second" {
+				t.Errorf("%q, %v", body, err)
+			}
+			resp, err = client.Get(g.url("/endless"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			time.Sleep(500 * time.Millisecond) // takes nothing
+			if _, err := io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<30)); err == nil {
+				t.Error("a client that took nothing was waited for")
+			}
+		})
+	}
+}

@@ -64,7 +64,7 @@ func docs() map[string]string {
 		"GatewayHealth.Uptime":        "Uptime is how long it has been running, as Go writes durations: 1h2m3s.",
 		"Heartbeat":                   "Heartbeat is the answer to one.",
 		"Heartbeat.ID":                "ID of the instance.",
-		"Heartbeat.TTL":               "TTL until it leaves without another one; 0s if it has none.",
+		"Heartbeat.TTL":               "TTL until it leaves without another one.",
 		"InstanceInfo":                "InstanceInfo is an instance and how it is at this moment.",
 		"InstanceInfo.Address":        "Address is where it listens: host:port.",
 		"InstanceInfo.Created":        "Created is when it became known.",

@@ -85,7 +85,7 @@ type InstanceInfo struct {
 type Heartbeat struct {
 	// ID of the instance.
 	ID string `json:"id" required:"true"`
-	// TTL until it leaves without another one; 0s if it has none.
+	// TTL until it leaves without another one.
 	TTL spec.Duration `json:"ttl" required:"true"`
 }
 

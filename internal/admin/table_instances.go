@@ -143,8 +143,8 @@ func instanceWrites() []*operation {
 		{
 			method: "PUT", path: instancePath + "/heartbeat", id: "heartbeat", topic: topicInstances,
 			summary:  "Keep an instance with a TTL for another TTL.",
-			doc:      "Nothing is written to disk. An instance that has left the registry is 404: register it again.",
-			refusals: []reason{notFound, readOnly, storeFailed},
+			doc:      "Nothing is written to disk. An instance that has left the registry is 404: register it again. One without a TTL has nothing to keep up: 400.",
+			refusals: []reason{notFound, readOnly, invalidField, storeFailed},
 			replies:  []reply{{status: 200, doc: "It stays for another TTL.", typ: reflect.TypeFor[client.Heartbeat]()}},
 			handle:   heartbeat,
 		},

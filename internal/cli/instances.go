@@ -23,7 +23,7 @@ func (a *app) instancesCommand() *cobra.Command {
 		Use:   "instances [SERVICE]",
 		Short: "List the instances of all services, or of one",
 		Long: `List the instances of all services of the running gateway, or of one, and how each of them is. Those of a file or of DNS
-can be shown, drained and enabled; those that were registered can be changed and removed, too.`,
+can be shown; those that were registered can be drained, enabled, changed and removed, too.`,
 		Example:           "  sallyport instances\n  sallyport instances orders --status unhealthy",
 		Args:              wants("[SERVICE]"),
 		ValidArgsFunction: a.complete(serviceNames),
@@ -158,10 +158,6 @@ func (a *app) heartbeatCommand() *cobra.Command {
 			return a.call(cmd, func(ctx context.Context, c *client.Client) (any, func(), error) {
 				h, err := c.Heartbeat(ctx, args[0], args[1])
 				return h, func() {
-					if h.TTL == 0 {
-						fmt.Fprintf(a.out, "instance %s of service %s has no TTL: it stays anyway\n", h.ID, args[0])
-						return
-					}
 					fmt.Fprintf(a.out, "instance %s of service %s stays for another %s\n", h.ID, args[0], h.TTL)
 				}, err
 			})

@@ -71,6 +71,9 @@ type AccessLog struct {
 	Path string `json:"path" default:"-"`
 	// Format of a line: json, or combined as Apache writes it.
 	Format string `json:"format" default:"json" enum:"json,combined"`
+	// Query says how much of a query string is logged: masked shows the names and * for the values, full shows all, off
+	// nothing. Values often are secrets.
+	Query string `json:"query" default:"masked" enum:"masked,full,off"`
 	// Sample is the share of exchanges that are logged, 0 to 1; those that end in a 5xx always are.
 	Sample float64 `json:"sample" default:"1.0" min:"0" max:"1"`
 }

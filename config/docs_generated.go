@@ -8,6 +8,7 @@ func docs() map[string]string {
 		"AccessLog":                       "AccessLog has one line for each exchange.",
 		"AccessLog.Format":                "Format of a line: json, or combined as Apache writes it.",
 		"AccessLog.Path":                  "Path of the file; - is the standard output, and \"\" is off.",
+		"AccessLog.Query":                 "Query says how much of a query string is logged: masked shows the names and * for the values, full shows all, off\nnothing. Values often are secrets.",
 		"AccessLog.Sample":                "Sample is the share of exchanges that are logged, 0 to 1; those that end in a 5xx always are.",
 		"ActiveHealth":                    "ActiveHealth asks each instance regularly.",
 		"ActiveHealth.Expect":             "Expect lists the statuses that pass an http check: 200, or 200-399.",

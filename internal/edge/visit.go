@@ -47,7 +47,7 @@ func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if v.config = snap.Config.Listeners[t.name]; v.config == nil {
 		v.config = t.Listener // the listener is gone from the configuration, its open connections are not
 	}
-	v.x.Request, v.x.Listener, v.x.Peer = r, t.name, c.peer
+	v.x.Request, v.x.Listener, v.x.Peer, v.x.Client = r, t.name, c.peer, c.peer
 	v.x.Inform = v.inform
 	v.x.Timings.Start = time.Now()
 	e.metrics.Started()

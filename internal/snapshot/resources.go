@@ -42,9 +42,11 @@ func (b *builder) buildAccessLog() {
 	if c.Path == "" || b.env.Offline {
 		return
 	}
-	key := "accesslog/" + c.Path + "\x00" + c.Format + "\x00" + strconv.FormatFloat(c.Sample, 'g', -1, 64)
+	key := "accesslog/" + c.Path + "\x00" + c.Format + "\x00" + c.Query + "\x00" + strconv.FormatFloat(c.Sample, 'g', -1, 64)
 	t, err := lease.Borrow(b.snap.leases, key, func() (*task[*accesslog.Log], error) {
-		log, err := accesslog.Open(accesslog.Options{Path: c.Path, Format: accesslog.Format(c.Format), Sample: c.Sample, Log: b.env.Log})
+		log, err := accesslog.Open(accesslog.Options{
+			Path: c.Path, Format: accesslog.Format(c.Format), Query: accesslog.Query(c.Query), Sample: c.Sample, Log: b.env.Log,
+		})
 		if err != nil {
 			return nil, err
 		}

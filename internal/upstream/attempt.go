@@ -15,13 +15,13 @@ import (
 	"github.com/asynched/api-gateway/exchange"
 )
 
-// An attempt is one request on its way to one instance and the answer on its way back. It is one allocation, and lives
-// until the body of the answer is closed. It is not used again: the engine may still hold parts of it then.
+// An attempt is one request on its way to one instance and the answer on its way back. It is one allocation of 760 bytes
+// (with its header, a size class of the runtime), and lives until the body of the answer is closed. It is not used again:
+// the engine may still hold parts of it then.
 type attempt struct {
 	x        *exchange.Exchange
-	service  *Service
+	route    *route
 	instance *Instance
-	timeouts timeouts
 	began    time.Duration // on the group's clock, as all times here
 	deadline time.Duration // when all attempts must be over; 0 is never
 
@@ -30,7 +30,8 @@ type attempt struct {
 	url     url.URL
 	trace   httptrace.ClientTrace
 	out     requestBody
-	in      responseBody
+	in      io.ReadCloser // the body of the answer, as the engine gives it
+	since   atomic.Int64  // when the read of it that is going on began; 0 is none
 	watch   *watch
 
 	conn *conn         // the connection it was sent over, if that can tell what was sent
@@ -38,29 +39,29 @@ type attempt struct {
 	got  time.Duration // when there was a connection; 0 is never
 
 	informs  informs
-	expired  atomic.Int32 // an expiry
 	failed   bool         // the instance failed; said so already
+	expired  atomic.Int32 // an expiry
 	finished atomic.Bool  // what was counted as open is not any more
 }
 
 // informs guards the interim responses, which the engine reports from a goroutine of its own.
 type informs struct {
 	mu    sync.Mutex
-	n     int
+	n     int32
 	over  bool // the final answer is there: it is too late
 	flood bool // there were too many
 }
 
-// begin prepares an attempt and counts it as open.
-func (r *route) begin(x *exchange.Exchange, i *Instance, began time.Duration) *attempt {
+// begin prepares an attempt and counts it as open. The attempts of the exchange began at first, and this one does now.
+func (r *route) begin(x *exchange.Exchange, i *Instance, first, now time.Duration) *attempt {
 	s := r.service
-	a := &attempt{x: x, service: s, instance: i, timeouts: r.timeouts, began: s.group.now()}
+	a := &attempt{x: x, route: r, instance: i, began: now}
 	if r.timeouts.request > 0 {
-		a.deadline = began + r.timeouts.request
+		a.deadline = first + r.timeouts.request
 	}
 	x.Instance, x.Address = i.ID, i.Address
 	x.Attempts++
-	x.Timings.Sent = x.Since()
+	x.Timings.Sent = s.group.since(x, now)
 	a.target(r.preserveHost)
 	s.open.Add(1)
 	i.state.open.Add(1)
@@ -71,7 +72,7 @@ func (r *route) begin(x *exchange.Exchange, i *Instance, began time.Duration) *a
 // target fills in the request. The path is sent as it stands, byte for byte: an opaque URL is not escaped once more.
 func (a *attempt) target(preserveHost bool) {
 	r, u := a.x.Request, &a.url
-	u.Scheme, u.Host = a.service.settings.scheme, a.instance.Address
+	u.Scheme, u.Host = a.route.service.settings.scheme, a.instance.Address
 	u.RawQuery, u.ForceQuery = r.URL.RawQuery, r.URL.ForceQuery
 	if strings.HasPrefix(a.x.Path, "//") { // opaque would be taken for an authority
 		u.RawPath = a.x.Path
@@ -99,8 +100,8 @@ func (a *attempt) target(preserveHost bool) {
 // an instance may have acted upon it, it is kept from that: with HTTP/2, after a reset stream, by a body that is empty;
 // with HTTP/1.1 by a spelling of the idempotency key that the engine does not look for.
 func (a *attempt) attach() {
-	r, http2 := a.x.Request, a.service.settings.http2
-	a.out.clock = a.service.group
+	r, http2 := a.x.Request, a.route.service.settings.http2
+	a.out.clock = a.route.service.group
 	switch {
 	case r.Body != nil && r.Body != http.NoBody && r.ContentLength != 0:
 		a.out.from = r.Body
@@ -137,13 +138,13 @@ func safe(method string) bool {
 // over.
 func (a *attempt) roundTrip() (*http.Response, *failure) {
 	a.guard()
-	resp, err := a.service.settings.engine.RoundTrip(&a.request)
+	resp, err := a.route.service.settings.engine.RoundTrip(&a.request)
 	if a.x.Inform != nil {
 		a.informs.mu.Lock()
 		a.informs.over = true
 		a.informs.mu.Unlock()
 	}
-	at := a.service.group.now()
+	at := a.route.service.group.now()
 	late := a.watch.headArrived(at)
 	if err == nil && late {
 		err = errExpired
@@ -162,6 +163,7 @@ func (a *attempt) roundTrip() (*http.Response, *failure) {
 		return nil, a.fail(err)
 	}
 	a.answered(resp, at)
+	a.x.Timings.Head = a.route.service.group.since(a.x, at)
 	return resp, nil
 }
 
@@ -194,7 +196,7 @@ func (a *attempt) took(at time.Duration) time.Duration { return at - max(a.waiti
 func (a *attempt) fail(err error) *failure {
 	f := a.classify(err)
 	s := a.instance.state
-	at := a.service.group.now()
+	at := a.route.service.group.now()
 	switch {
 	case f.fault:
 		s.latency.punish(a.took(at), at)
@@ -220,14 +222,13 @@ func (a *attempt) report(failed bool) {
 		return
 	}
 	a.failed = failed
-	a.service.group.Report(a.instance, failed, a.service.settings.ejection)
+	a.route.service.group.Report(a.instance, failed, a.route.service.settings.ejection)
 }
 
 // deliver returns the answer for the client. From now on the attempt ends when the body does.
 func (a *attempt) deliver(resp *http.Response) *http.Response {
-	a.x.Timings.Head = a.x.Since()
 	resp.Request = a.x.Request
-	if t := a.service.settings.balance.sticky; t != nil {
+	if t := a.route.service.settings.balance.sticky; t != nil {
 		t.set(a.x, a.instance, resp.Header)
 	}
 	switch {
@@ -241,8 +242,8 @@ func (a *attempt) deliver(resp *http.Response) *http.Response {
 		a.cancel(nil)
 		a.out.cut()
 	default:
-		a.in.from, a.in.attempt = resp.Body, a
-		resp.Body = &a.in
+		a.in = resp.Body
+		resp.Body = (*responseBody)(a)
 	}
 	return resp
 }
@@ -253,7 +254,7 @@ func (a *attempt) finish() {
 		return
 	}
 	a.instance.state.open.Add(-1)
-	a.service.open.Add(-1)
+	a.route.service.open.Add(-1)
 	if a.watch != nil {
 		a.watch.release()
 	}
@@ -261,7 +262,11 @@ func (a *attempt) finish() {
 
 // gotConn is told by the engine over which connection the request will go.
 func (a *attempt) gotConn(info httptrace.GotConnInfo) {
-	a.got = max(a.service.group.now(), 1)
+	if info.WasIdle {
+		a.got = max(a.began, 1) // at once, and the clock need not be read
+	} else {
+		a.got = max(a.route.service.group.now(), 1)
+	}
 	if a.conn, _ = info.Conn.(*conn); a.conn != nil {
 		a.mark = a.conn.sent.Load()
 		a.conn.listed.wanted.Store(true)

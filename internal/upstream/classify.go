@@ -49,14 +49,14 @@ func (a *attempt) ours(err error) *failure {
 	switch a.expired.Load() {
 	case expiredResponse:
 		return a.fault(exchange.UpstreamTimeout, "the instance did not begin its answer in time",
-			fmt.Errorf("no head within %v", a.timeouts.response))
+			fmt.Errorf("no head within %v", a.route.timeouts.response))
 	case expiredRequest:
 		f := a.fault(exchange.RequestTimeout, "the request took too long",
-			fmt.Errorf("no answer within %v", a.timeouts.request))
-		f.fault = a.service.group.now()-a.began >= a.timeouts.request/2 // or earlier attempts used up the time
+			fmt.Errorf("no answer within %v", a.route.timeouts.request))
+		f.fault = a.route.service.group.now()-a.began >= a.route.timeouts.request/2 // or earlier attempts used up the time
 		return f
 	case expiredIdle:
-		return a.fault(exchange.UpstreamTimeout, "the instance fell silent", fmt.Errorf("silent for %v", a.timeouts.idle))
+		return a.fault(exchange.UpstreamTimeout, "the instance fell silent", fmt.Errorf("silent for %v", a.route.timeouts.idle))
 	}
 	if ctx := a.x.Request.Context(); ctx.Err() != nil {
 		return &failure{err: clientGone(ctx), sent: true}
@@ -113,7 +113,7 @@ func (a *attempt) undialed(dial *dialError) *failure {
 // fault returns a failure that is the instance's fault. The cause names it; the detail does not.
 func (a *attempt) fault(reason exchange.Reason, detail string, err error) *failure {
 	i := a.instance
-	err = fmt.Errorf("service %s, instance %s at %s: %w", a.service.name, i.ID, i.Address, err)
+	err = fmt.Errorf("service %s, instance %s at %s: %w", a.route.service.name, i.ID, i.Address, err)
 	return &failure{fault: true, sent: true, err: exchange.Errorf(reason, "%s", detail).Because(err)}
 }
 

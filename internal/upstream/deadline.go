@@ -27,7 +27,7 @@ func grpcTimeout(text string) (time.Duration, bool) {
 // pastDeadline tells whether the deadline that a gRPC call carries is over. Its instance resets the stream then, and is
 // right to do so.
 func (a *attempt) pastDeadline() bool {
-	if !a.service.settings.grpc {
+	if !a.route.service.settings.grpc {
 		return false
 	}
 	timeout, ok := grpcTimeout(a.x.Request.Header.Get("Grpc-Timeout"))

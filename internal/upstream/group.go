@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/asynched/api-gateway/exchange"
 	"github.com/asynched/api-gateway/internal/metric"
 )
 
@@ -55,6 +56,11 @@ func (g *Group) Set() *Set { return g.set.Load() }
 // now returns the time on a clock that only goes forward, the same for all who deal with the group. It is read several
 // times per request, and this way costs half of what time.Now does.
 func (g *Group) now() time.Duration { return time.Since(g.epoch) }
+
+// since returns what the exchange's clock shows when that of now shows at. A reading of the clock is 40 ns, this is none.
+func (g *Group) since(x *exchange.Exchange, at time.Duration) time.Duration {
+	return g.epoch.Add(at).Sub(x.Timings.Start)
+}
 
 // Members calls yield with the id and address of each instance.
 func (g *Group) Members(yield func(id, address string)) {

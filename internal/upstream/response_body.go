@@ -3,27 +3,22 @@ package upstream
 import (
 	"errors"
 	"io"
-	"sync/atomic"
 
 	"github.com/asynched/api-gateway/exchange"
 )
 
-// A responseBody is the body of an answer on its way to the client. Its errors are exchange errors. It ends the attempt
-// when it is read to its end or closed.
-type responseBody struct {
-	from    io.ReadCloser
-	attempt *attempt
-	since   atomic.Int64 // when the read that is going on began, on the group's clock; 0 is none
-}
+// A responseBody is an attempt as the body of its answer, on its way to the client. Its errors are exchange errors. It ends
+// the attempt when it is read to its end or closed.
+type responseBody attempt
 
 // Read reads on from the instance.
 func (b *responseBody) Read(p []byte) (int, error) {
-	a := b.attempt
-	if a.timeouts.idle > 0 {
-		b.since.Store(int64(a.service.group.now()))
+	a := (*attempt)(b)
+	if a.route.timeouts.idle > 0 {
+		a.since.Store(int64(a.route.service.group.now()))
 	}
-	n, err := b.from.Read(p)
-	b.since.Store(0)
+	n, err := a.in.Read(p)
+	a.since.Store(0)
 	switch {
 	case err == nil:
 	case err == io.EOF:
@@ -41,11 +36,12 @@ func (b *responseBody) Read(p []byte) (int, error) {
 // The attempt is cancelled first: over HTTP/2 the engine would otherwise wait with the close until it has the next piece
 // of the request's body, and a client that waits for the end of the answer sends none.
 func (b *responseBody) Close() error {
-	b.attempt.cancel(nil)
-	err := b.from.Close()
-	b.attempt.report(false)
-	b.attempt.finish()
-	b.attempt.out.cut()
+	a := (*attempt)(b)
+	a.cancel(nil)
+	err := a.in.Close()
+	a.report(false)
+	a.finish()
+	a.out.cut()
 	return err
 }
 

@@ -19,10 +19,10 @@ const (
 // again tells whether the attempt is worth another one, and how long to wait before. The n-th attempt has failed with f,
 // or if f is nil, has brought an answer that may not be the last word.
 func (a *attempt) again(n int, resp *http.Response, f *failure) (wait time.Duration, again bool) {
-	r := &a.service.settings.retries
+	r := &a.route.service.settings.retries
 	cause, why := a.worth(n, resp, f)
 	if why == "" {
-		wait = backoff(r.backoff, n, a.service.settings.rand())
+		wait = backoff(r.backoff, n, a.route.service.settings.rand())
 		if f == nil {
 			after := retryAfter(resp.Header.Get("Retry-After"))
 			wait = max(wait, after)
@@ -30,12 +30,12 @@ func (a *attempt) again(n int, resp *http.Response, f *failure) (wait time.Durat
 				why = "the instance asks for a longer wait"
 			}
 		}
-		at := a.service.group.now()
+		at := a.route.service.group.now()
 		switch {
 		case why != "":
 		case a.deadline > 0 && at+wait >= a.deadline:
 			why = "no time is left"
-		case !a.service.budget.retry(at, r.budget):
+		case !a.route.service.budget.retry(at, r.budget):
 			why = "the budget of retries is spent"
 		case f == nil && !a.out.cut():
 			why = "a part of the body has been taken from the client"
@@ -48,7 +48,7 @@ func (a *attempt) again(n int, resp *http.Response, f *failure) (wait time.Durat
 		a.x.Note(exchange.StageAttempt, a.instance.ID, "no retry", why)
 		return 0, false
 	}
-	if m := a.service.metrics; m != nil {
+	if m := a.route.service.metrics; m != nil {
 		m.Retry(cause)
 	}
 	if a.x.Explaining() {
@@ -59,7 +59,7 @@ func (a *attempt) again(n int, resp *http.Response, f *failure) (wait time.Durat
 
 // worth returns what makes another attempt worth while, or "", and what forbids it nevertheless, or "".
 func (a *attempt) worth(n int, resp *http.Response, f *failure) (cause, why string) {
-	r := &a.service.settings.retries
+	r := &a.route.service.settings.retries
 	sent, whole := true, a.out.untouched()
 	if f == nil {
 		cause = strconv.Itoa(resp.StatusCode)
@@ -112,6 +112,7 @@ func (a *attempt) discard(resp *http.Response) *exchange.Error {
 	}
 	a.cancel(nil) // the engine may wait for the request's body otherwise
 	_ = resp.Body.Close()
+	a.x.Timings.Head = 0 // it is no head of an answer to the client
 	a.report(false)
 	a.finish()
 	return a.fault(exchange.UpstreamReset, "no instance gave an answer that could be passed on",

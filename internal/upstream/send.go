@@ -16,12 +16,12 @@ func (r *route) send(x *exchange.Exchange) (*http.Response, *exchange.Error) {
 	if x.Rehearsal {
 		return r.rehearse(x)
 	}
-	began := s.group.now()
-	s.budget.request(began)
+	first := s.group.now()
+	s.budget.request(first)
 	prepare(x, s.settings.http2)
 	var tried []*Instance
 	var last *exchange.Error
-	for n := 1; ; n++ {
+	for n, now := 1, first; ; n, now = n+1, s.group.now() {
 		i, nobody := s.pick(x, tried)
 		if nobody != nil {
 			if last != nil {
@@ -29,7 +29,7 @@ func (r *route) send(x *exchange.Exchange) (*http.Response, *exchange.Error) {
 			}
 			return nil, nobody
 		}
-		a := r.begin(x, i, began)
+		a := r.begin(x, i, first, now)
 		resp, f := a.roundTrip()
 		if f == nil && !s.settings.retries.status(resp.StatusCode) {
 			return a.deliver(resp), nil

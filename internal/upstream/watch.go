@@ -36,7 +36,7 @@ func newWatch(s *Settings) *watch { return &watch{pool: &s.watches} }
 
 // guard puts the attempt under watch.
 func (a *attempt) guard() {
-	w := a.service.settings.watches.Get().(*watch)
+	w := a.route.service.settings.watches.Get().(*watch)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.attempt, w.head = a, false
@@ -64,15 +64,15 @@ func (w *watch) look(at time.Duration) {
 func (w *watch) due(at time.Duration) (end time.Duration, what expiry) {
 	a := w.attempt
 	if w.head {
-		if a.timeouts.idle <= 0 {
+		if a.route.timeouts.idle <= 0 {
 			return 0, expiredNot
 		}
-		if since := time.Duration(a.in.since.Load()); since != 0 {
-			return since + a.timeouts.idle, expiredIdle
+		if since := time.Duration(a.since.Load()); since != 0 {
+			return since + a.route.timeouts.idle, expiredIdle
 		}
-		return at + a.timeouts.idle, expiredIdle
+		return at + a.route.timeouts.idle, expiredIdle
 	}
-	if d := a.timeouts.response; d > 0 {
+	if d := a.route.timeouts.response; d > 0 {
 		end, what = a.waitingSince()+d, expiredResponse
 		if a.out.waiting.Load() {
 			end = at + d
@@ -102,7 +102,7 @@ func (w *watch) fire() {
 	defer w.mu.Unlock()
 	w.set = false
 	if a := w.attempt; a != nil && a.expired.Load() == expiredNot {
-		w.look(a.service.group.now())
+		w.look(a.route.service.group.now())
 	}
 }
 

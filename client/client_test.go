@@ -116,8 +116,10 @@ func TestProblems(t *testing.T) {
 func TestAnswersOfSomebodyElse(t *testing.T) {
 	for name, f := range map[string]http.HandlerFunc{
 		"not found": http.NotFound,
-		"redirect":  func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://other.example.com/", http.StatusFound) },
-		"page":      func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") },
+		"redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://other.example.com/", http.StatusFound)
+		},
+		"page": func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") },
 		"cut off": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "100")
 			fmt.Fprint(w, `{`)

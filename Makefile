@@ -80,3 +80,23 @@ demo: ## three origins behind a gateway; one is killed and nobody notices
 
 clean: ## remove what was built
 	rm -rf bin dist
+
+# What needs other people's clients and servers is a module of its own.
+H2SPEC := bin/tools/h2spec
+
+.PHONY: conformance conformance-short h2spec load
+
+conformance: ## the built gateway against clients and servers of others: the long form, minutes
+	cd conformance && CONFORMANCE=heavy $(GO) test -count=1 -timeout 30m -v .
+
+conformance-short: ## the same, the short form: under a minute
+	cd conformance && $(GO) vet ./... && $(GO) test -count=1 .
+
+$(H2SPEC):
+	GOBIN=$(CURDIR)/bin/tools $(GO) install github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible
+
+h2spec: $(H2SPEC) ## h2spec's strict cases against a listener, in the clear and over TLS
+	cd conformance && H2SPEC=$(CURDIR)/$(H2SPEC) $(GO) test -count=1 -tags h2spec -run '^TestH2Spec$$' -v .
+
+load: build ## processor time of a request, beside a bare httputil.ReverseProxy
+	cd conformance && $(GO) run ./load --binary ../bin/sallyport

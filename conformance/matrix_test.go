@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 the older client is here because it is not the one that the gateway itself is made of
+
 package conformance_test
 
 import (

@@ -2,7 +2,7 @@ package edge_test
 
 import (
 	"bufio"
-	"fmt"
+	"bytes"
 	"io"
 	"log"
 	"net"
@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -143,16 +144,19 @@ func caller(b testing.TB, address string) func() {
 		if _, err := io.WriteString(c, benchRequest); err != nil {
 			b.Fatal(err)
 		}
-		line, err := r.ReadString('\n')
-		if err != nil || !strings.HasPrefix(line, "HTTP/1.1 200") {
-			b.Fatal(line, err)
+		// What the caller itself does with a field must be next to nothing: the gateway's answer has one more than bare's.
+		line, err := r.ReadSlice('\n')
+		if err != nil || !bytes.HasPrefix(line, []byte("HTTP/1.1 200")) {
+			b.Fatal(string(line), err)
 		}
 		length := 0
-		for line != "\r\n" {
-			if line, err = r.ReadString('\n'); err != nil {
+		for len(line) > 2 {
+			if line, err = r.ReadSlice('\n'); err != nil {
 				b.Fatal(err)
 			}
-			_, _ = fmt.Sscanf(line, "Content-Length: %d", &length)
+			if digits, ok := bytes.CutPrefix(line, []byte("Content-Length: ")); ok {
+				length, _ = strconv.Atoi(string(bytes.TrimSpace(digits)))
+			}
 		}
 		if _, err := r.Discard(length); err != nil {
 			b.Fatal(err)

@@ -3,6 +3,7 @@ package edge
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
 	"net/netip"
@@ -24,19 +25,34 @@ type conn struct {
 	closed    atomic.Bool
 	fields    atomic.Pointer[peerFields]
 
+	reading  readDeadline
+	born     time.Time
 	write    time.Duration // the longest time one write may make no progress; 0 is no limit
-	deadline atomic.Int64  // when the current write deadline is over, Unix nanoseconds
+	deadline atomic.Int64  // when the current write deadline is over, nanoseconds from born
+}
+
+// Read reads on until the read deadline.
+func (c *conn) Read(p []byte) (int, error) {
+	for {
+		if err := c.reading.begin(c.Conn); err != nil {
+			return 0, err
+		}
+		n, err := c.Conn.Read(p)
+		if again := c.reading.end(err); !again || n > 0 {
+			return n, err
+		}
+	}
 }
 
 // Write writes with a deadline. The deadline is moved only when a fifth of it is used up, so that a stream of small
 // writes does not pay for it each time; a client has between write and 1.25 write.
 func (c *conn) Write(p []byte) (int, error) {
 	if c.write > 0 {
-		now := time.Now()
-		if c.deadline.Load()-now.UnixNano() < int64(c.write) {
-			end := now.Add(c.write + c.write/4)
-			c.deadline.Store(end.UnixNano())
-			if err := c.Conn.SetWriteDeadline(end); err != nil {
+		now := time.Since(c.born) // half the price of time.Now
+		if time.Duration(c.deadline.Load())-now < c.write {
+			end := now + c.write + c.write/4
+			c.deadline.Store(int64(end))
+			if err := c.Conn.SetWriteDeadline(c.born.Add(end)); err != nil {
 				return 0, err
 			}
 		}
@@ -54,10 +70,13 @@ func (c *conn) SetWriteDeadline(t time.Time) error {
 	return c.Conn.SetWriteDeadline(t)
 }
 
-// SetDeadline notes that somebody else moved the deadline.
+// SetReadDeadline asks for a deadline of the reads.
+func (c *conn) SetReadDeadline(t time.Time) error { return c.reading.ask(c.Conn, t) }
+
+// SetDeadline does both.
 func (c *conn) SetDeadline(t time.Time) error {
 	c.deadline.Store(0)
-	return c.Conn.SetDeadline(t)
+	return errors.Join(c.SetReadDeadline(t), c.Conn.SetWriteDeadline(t))
 }
 
 // Close closes the connection and gives its place back to the listener, once.

@@ -17,10 +17,7 @@ var buffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 // answer sends a response to the client, as its body arrives.
 func (v *visit) answer(resp *http.Response) {
 	defer resp.Body.Close()
-	v.status, v.source = resp.StatusCode, exchange.Upstream
-	if v.x.Instance == "" {
-		v.source = exchange.Gateway
-	}
+	v.status = int32(resp.StatusCode)
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		v.tunnel(resp)
 		return
@@ -50,7 +47,7 @@ func (v *visit) answer(resp *http.Response) {
 // anybody asked for its body, or whose end is in doubt.
 func (v *visit) closeUnfinished(h http.Header) {
 	r := v.x.Request
-	untaken := v.body.from == nil && r.Body != nil && r.Body != http.NoBody
+	untaken := v.body == nil && r.Body != nil && r.Body != http.NoBody
 	doubtful := v.fault != nil && v.fault.Status == http.StatusBadRequest
 	if r.ProtoMajor == 1 && (v.body.unfinished() || untaken || doubtful) {
 		h["Connection"] = closing
@@ -142,7 +139,6 @@ func (v *visit) cut(err error) {
 	default:
 		v.fault = exchange.Errorf(exchange.UpstreamReset, "the instance broke off within its answer").Because(err)
 	}
-	v.source = v.fault.Source
 }
 
 // inform sends an interim response. The fields of an interim response are its own: those of the final one, which may be

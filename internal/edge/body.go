@@ -19,7 +19,8 @@ const rateGrace = 10 * time.Second
 
 // A body is the body of a request on its way in: it bounds its size, the silence within it, and how slow it may be.
 // Its errors are exchange errors, so that the blame stays with the client wherever they come out. It is read by one
-// goroutine at a time, which may outlive the exchange: after end it only returns an error.
+// goroutine at a time, which may outlive the exchange: after end it only returns an error. Nil is that of a request which
+// has none.
 type body struct {
 	from  io.ReadCloser
 	rc    *http.ResponseController
@@ -56,7 +57,7 @@ func (v *visit) takeBody() *exchange.Error {
 	if limit >= 0 && r.ContentLength > limit {
 		return tooLarge(limit)
 	}
-	v.body = body{
+	v.body = &body{
 		from: r.Body, rc: http.NewResponseController(v.w), limit: limit, max: limit,
 		wait: time.Duration(wait), rate: int64(rate), began: v.x.Timings.Start,
 	}
@@ -67,7 +68,7 @@ func (v *visit) takeBody() *exchange.Error {
 			return exchange.Errorf(exchange.Internal, "the connection cannot be used both ways").Because(err)
 		}
 	}
-	r.Body = &v.body
+	r.Body = v.body
 	return nil
 }
 
@@ -155,7 +156,33 @@ func (b *body) Close() error {
 
 // unfinished reports whether some of the body has not been read yet. The rest of it must never be taken for a request:
 // an HTTP/1.1 connection is closed after an answer that begins before the request has ended.
-func (b *body) unfinished() bool { return b.from != nil && !b.complete.Load() }
+func (b *body) unfinished() bool { return b != nil && !b.complete.Load() }
+
+// taken returns how many bytes were read.
+func (b *body) taken() int64 {
+	if b == nil {
+		return 0
+	}
+	return b.read.Load()
+}
+
+// and returns the body with more bytes that were read, those of an upgraded connection.
+func (b *body) and(more int64) *body {
+	if b == nil {
+		b = new(body)
+		b.complete.Store(true)
+	}
+	b.read.Add(more)
+	return b
+}
+
+// failed returns how reading from the client failed, or nil.
+func (b *body) failed() *exchange.Error {
+	if b == nil {
+		return nil
+	}
+	return b.failure.Load()
+}
 
 // end stops whoever may still be reading, the engine included, which would wait for the rest. The body is nobody's after
 // the exchange.

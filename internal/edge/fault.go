@@ -18,11 +18,11 @@ const errorPage = "https://github.com/asynched/api-gateway/blob/main/docs/errors
 func (v *visit) fail(e *exchange.Error) {
 	// A body that failed is the cause of what failed after it. The engine also takes the client for gone then, though it
 	// may be waiting for an answer.
-	cause := v.body.failure.Load()
+	cause := v.body.failed()
 	if cause != nil {
 		e = cause
 	}
-	v.fault, v.source, v.status = e, e.Source, e.Status
+	v.fault, v.status = e, int32(e.Status)
 	if v.sent {
 		v.abort = true
 		return

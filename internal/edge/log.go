@@ -28,7 +28,7 @@ func (v *visit) writeLog(took time.Duration) {
 	if r.TLS != nil {
 		e.TLS = r.TLS.Version
 	}
-	e.Status, e.BytesIn, e.BytesOut, e.Source = v.status, v.body.read.Load()+v.in, v.out, v.source
+	e.Status, e.BytesIn, e.BytesOut, e.Source = int(v.status), v.body.taken(), v.out, v.source()
 	if v.fault != nil {
 		e.Reason, e.Error = v.fault.Reason, v.fault.Error()
 	}

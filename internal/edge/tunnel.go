@@ -29,18 +29,19 @@ func (v *visit) tunnel(resp *http.Response) {
 	}
 	v.sent = true
 	t := &tunnel{near: near, far: far, silence: time.Duration(v.config.Timeouts.Tunnel)}
-	if !v.edge.tunnels.add(t) {
+	if !v.conn.listener.edge.tunnels.add(t) {
 		t.close()
 		return
 	}
-	defer v.edge.tunnels.remove(t)
+	defer v.conn.listener.edge.tunnels.remove(t)
 	if err := writeSwitch(near, resp); err != nil {
 		t.close()
 		v.fault = exchange.Errorf(exchange.ClientGone, "the client left before the upgrade").Because(err)
-		v.source = v.fault.Source
 		return
 	}
-	v.in, v.out = t.run(buffered.Reader)
+	in, out := t.run(buffered.Reader)
+	v.out = out
+	v.body = v.body.and(in)
 }
 
 // writeSwitch writes the head of a 101. Upstream has checked that the instance switched to what was asked for.

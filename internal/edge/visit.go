@@ -16,25 +16,22 @@ import (
 const statusClientGone = 499
 
 // A visit is one exchange on its way through the edge: what came in, what went out, and what is to be said of it. It is
-// one allocation.
+// one allocation of 760 bytes, with its header a size class of the runtime: one field more costs 128.
 type visit struct {
 	x      exchange.Exchange
-	edge   *Edge
 	snap   *snapshot.Snapshot
 	conn   *conn
 	config *config.Listener
 	w      http.ResponseWriter
-	body   body
+	body   *body // nil if the request has none
 
 	method, path, query string // as the client sent them, the path canonical; filters may change the request's
 
-	status int
 	out    int64           // bytes of the body that were sent
-	in     int64           // bytes of an upgraded connection that came from the client
 	fault  *exchange.Error // what went wrong, if anything did
-	source exchange.Source // who made the answer, or spoiled it
-	sent   bool            // the head of the final answer is on its way
-	abort  bool            // the answer cannot be completed: the connection must not look as if it was
+	status int32
+	sent   bool // the head of the final answer is on its way
+	abort  bool // the answer cannot be completed: the connection must not look as if it was
 }
 
 // ServeHTTP carries one request through the current snapshot and back. It is what the engine calls for each request.
@@ -42,7 +39,7 @@ func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := connOf(r)
 	e := l.edge
 	snap := e.enter(c.shard)
-	v := &visit{edge: e, snap: snap, conn: c, w: w, method: r.Method, query: r.URL.RawQuery}
+	v := &visit{snap: snap, conn: c, w: w, method: r.Method, query: r.URL.RawQuery}
 	t := l.terms.Load()
 	if v.config = snap.Config.Listeners[t.name]; v.config == nil {
 		v.config = t.Listener // the listener is gone from the configuration, its open connections are not
@@ -76,7 +73,7 @@ func (v *visit) recovered() {
 	if p == nil {
 		return
 	}
-	v.edge.log.Error("a handler panicked", "route", v.x.Route, "request_id", v.x.ID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+	v.conn.listener.edge.log.Error("a handler panicked", "route", v.x.Route, "request_id", v.x.ID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 	v.fail(exchange.Errorf(exchange.Internal, "the gateway failed to handle the request").Because(fmt.Errorf("panic: %v", p)))
 }
 
@@ -85,19 +82,31 @@ func (v *visit) recovered() {
 func (v *visit) conclude() {
 	v.body.end()
 	took := v.x.Since()
+	e := v.conn.listener.edge
 	if v.x.Stats == nil {
-		v.x.Stats = v.edge.unmatched
+		v.x.Stats = e.unmatched
 	}
-	v.x.Stats.Observe(v.method, v.status, took, v.body.read.Load()+v.in, v.out)
+	v.x.Stats.Observe(v.method, int(v.status), took, v.body.taken(), v.out)
 	if v.fault != nil {
 		v.x.Stats.Error(string(v.fault.Reason), string(v.fault.Source))
 	}
 	v.writeLog(took)
-	v.edge.metrics.Ended()
+	e.metrics.Ended()
 	v.snap.Leave(v.conn.shard)
 	if v.abort {
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// source returns who made the answer, or spoiled it.
+func (v *visit) source() exchange.Source {
+	switch {
+	case v.fault != nil:
+		return v.fault.Source
+	case v.x.Instance == "":
+		return exchange.Gateway
+	}
+	return exchange.Upstream
 }
 
 // asError returns err as an exchange.Error. A handler that returns anything else is a defect, and is answered as one.

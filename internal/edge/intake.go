@@ -77,28 +77,33 @@ func rawPath(r *http.Request) string {
 	return "/"
 }
 
-// hopByHop are the fields that speak of one connection only (RFC 9110, 7.6.1), apart from those that Connection names.
-var hopByHop = [...]string{
-	"Connection", "Proxy-Connection", "Keep-Alive", "Te", "Transfer-Encoding", "Upgrade",
-	"Proxy-Authenticate", "Proxy-Authorization", "Http2-Settings",
+// hopByHop reports whether a field speaks of one connection only (RFC 9110, 7.6.1), apart from those that Connection names.
+func hopByHop(name string) bool {
+	switch name {
+	case "Connection", "Proxy-Connection", "Keep-Alive", "Te", "Transfer-Encoding", "Upgrade",
+		"Proxy-Authenticate", "Proxy-Authorization", "Http2-Settings":
+		return true
+	}
+	return false
 }
 
 // strip removes hop-by-hop fields and those that only the gateway may set, and counts the rest. It notes an upgrade
 // before it forgets it.
 func (v *visit) strip(h http.Header) *exchange.Error {
+	upgrade, connection := upgradeOf(v.x.Request), h["Connection"]
+	trailers := httpguts.HeaderValuesContainsToken(h["Te"], "trailers")
 	fields := 0
 	for name, values := range h {
 		fields += len(values)
-		if reserved(name) {
+		if hopByHop(name) || reserved(name) {
 			delete(h, name)
 		}
 	}
 	if limit := v.config.Limits.Headers; limit > 0 && fields > limit {
 		return exchange.Errorf(exchange.TooManyHeaders, "the request has %d header fields, and %d are allowed", fields, limit)
 	}
-	v.x.Upgrade = upgradeOf(v.x.Request)
-	trailers := httpguts.HeaderValuesContainsToken(h["Te"], "trailers")
-	dropConnectionFields(h)
+	v.x.Upgrade = upgrade
+	dropListed(h, connection)
 	if trailers {
 		h["Te"] = teTrailers
 	}
@@ -109,16 +114,24 @@ var teTrailers = []string{"trailers"}
 
 // dropConnectionFields removes what must not go further than this connection.
 func dropConnectionFields(h http.Header) {
-	for _, list := range h["Connection"] {
+	connection := h["Connection"]
+	for name := range h {
+		if hopByHop(name) {
+			delete(h, name)
+		}
+	}
+	dropListed(h, connection)
+}
+
+// dropListed removes the fields that a Connection field lists.
+func dropListed(h http.Header, connection []string) {
+	for _, list := range connection {
 		for name := range strings.SplitSeq(list, ",") {
 			// What ends a message, or says where it goes, is not the sender's to hide.
 			if name = http.CanonicalHeaderKey(strings.TrimSpace(name)); name != "" && name != "Host" && name != "Content-Length" {
 				delete(h, name)
 			}
 		}
-	}
-	for _, name := range hopByHop {
-		delete(h, name)
 	}
 }
 

@@ -8,10 +8,14 @@ import (
 	"github.com/asynched/api-gateway/exchange"
 )
 
-// p2cPolicy takes the better of two instances drawn by weight. What an instance costs is its latency, times one plus the
-// requests it has open; these are divided by its weight relative to the others', so that with equal latencies the load
-// follows the weights, idle or busy. As long as one of the two has no latency yet, only the load counts: a new instance
-// gets its share, no more and no less.
+// noise is added to every latency: below it a difference tells more of the machine's moods than of the instance, and
+// among quick instances the open requests decide.
+const noise = float64(time.Millisecond)
+
+// p2cPolicy takes the better of two instances drawn by weight. What an instance costs is its latency, noise added, times
+// one plus the requests it has open; these are divided by its weight relative to the others', so that with equal
+// latencies the load follows the weights, idle or busy. As long as one of the two has no latency yet, only the load
+// counts: a new instance gets its share, no more and no less.
 type p2cPolicy struct {
 	group *Group
 	live  []*Instance
@@ -73,7 +77,7 @@ func (p *p2cPolicy) worse(a, b int) bool {
 		return load(s, a) > load(t, b)
 	}
 	at := p.group.now()
-	return s.latency.at(at, 0)*load(s, a) > t.latency.at(at, 0)*load(t, b)
+	return (s.latency.at(at, 0)+noise)*load(s, a) > (t.latency.at(at, 0)+noise)*load(t, b)
 }
 
 // won returns the winner and notes why it won.
@@ -95,7 +99,7 @@ func (p *p2cPolicy) describe(n int) string {
 	i := p.live[n]
 	text := "no latency yet"
 	if i.state.latency.observed() {
-		text = fmt.Sprintf("latency %v", time.Duration(i.state.latency.at(p.group.now(), 0)).Round(time.Microsecond))
+		text = fmt.Sprintf("latency %v (+1ms)", time.Duration(i.state.latency.at(p.group.now(), 0)).Round(time.Microsecond))
 	}
 	return text + " × (1 + " + strconv.FormatInt(i.state.open.Load(), 10) + " open), weight " + strconv.Itoa(i.Weight)
 }

@@ -255,6 +255,9 @@ func (a *attempt) finish() {
 	}
 	a.instance.state.open.Add(-1)
 	a.route.service.open.Add(-1)
+	if a.conn != nil {
+		a.conn.open.Add(-1)
+	}
 	if a.watch != nil {
 		a.watch.release()
 	}
@@ -267,7 +270,11 @@ func (a *attempt) gotConn(info httptrace.GotConnInfo) {
 	} else {
 		a.got = max(a.route.service.group.now(), 1)
 	}
+	if a.conn != nil {
+		a.conn.open.Add(-1) // it broke before anything was sent, and the engine took another one
+	}
 	if a.conn, _ = info.Conn.(*conn); a.conn != nil {
+		a.conn.open.Add(1)
 		a.mark = a.conn.sent.Load()
 		a.conn.listed.wanted.Store(true)
 	}

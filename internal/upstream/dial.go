@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"strings"
-	"sync/atomic"
 	"time"
 )
 
@@ -49,7 +48,7 @@ func (d *dialer) plain(ctx context.Context, network, address string) (net.Conn, 
 	if err != nil {
 		return nil, &dialError{"connect", address, err}
 	}
-	return &conn{Conn: c}, nil
+	return d.conn(c), nil
 }
 
 // secure makes a connection with TLS. One for HTTP/2 is a *tls.Conn, because the engine wants to see that.
@@ -81,44 +80,11 @@ func (d *dialer) secure(ctx context.Context, network, address string) (net.Conn,
 		return nil, &dialError{"tls", address, err}
 	}
 	if !d.http2 {
-		return &conn{Conn: c}, nil
+		return d.conn(c), nil
 	}
 	if got := c.ConnectionState().NegotiatedProtocol; got != "h2" {
 		_ = c.Close()
 		return nil, &dialError{"protocol", address, fmt.Errorf("HTTP/2 is not offered over TLS (ALPN %q)", got)}
 	}
 	return c, nil
-}
-
-// A conn counts the bytes that may have left over it, so that it is known whether an instance can have seen anything of
-// a request, and sees what the engine does not tell of an answer.
-type conn struct {
-	net.Conn
-	sent   atomic.Uint64
-	listed listed
-}
-
-// Read shows what comes in to listed.
-func (c *conn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	c.listed.read(p[:n])
-	return n, err
-}
-
-// Write counts before it writes, and takes it back if nothing went out.
-func (c *conn) Write(p []byte) (int, error) {
-	c.sent.Add(uint64(len(p)))
-	n, err := c.Conn.Write(p)
-	if n == 0 && err != nil {
-		c.sent.Add(-uint64(len(p)))
-	}
-	return n, err
-}
-
-// CloseWrite tells the instance that nothing more will come, where the connection can say so.
-func (c *conn) CloseWrite() error {
-	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return errors.ErrUnsupported
 }

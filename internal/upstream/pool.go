@@ -40,7 +40,7 @@ func newPool(c *config.Service, files tlsFiles, dial dialFunc) (*pool, error) {
 	protocols.SetHTTP1(!c.HTTP2())
 	protocols.SetHTTP2(c.HTTP2() && c.Secure())
 	protocols.SetUnencryptedHTTP2(c.HTTP2() && !c.Secure())
-	return &pool{&http.Transport{
+	t := &http.Transport{
 		Protocols: &protocols,
 		HTTP2: &http.HTTP2Config{
 			MaxReceiveBufferPerStream: streamWindow, SendPingTimeout: pingAfter, PingTimeout: pingTimeout,
@@ -50,10 +50,13 @@ func newPool(c *config.Service, files tlsFiles, dial dialFunc) (*pool, error) {
 		DisableCompression:     true,
 		MaxIdleConnsPerHost:    idlePerInstance,
 		MaxIdleConns:           idleInAll,
-		IdleConnTimeout:        idleTime,
 		ExpectContinueTimeout:  continueWait,
 		MaxResponseHeaderBytes: maxResponseHead,
-	}}, nil
+	}
+	if c.HTTP2() {
+		t.IdleConnTimeout = idleTime // for HTTP/1.1 the connection itself looks after that
+	}
+	return &pool{t}, nil
 }
 
 // Close closes the connections that are idle, after the last service that used the pool.

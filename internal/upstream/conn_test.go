@@ -1,0 +1,58 @@
+package upstream
+
+import (
+	"io"
+	"net"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestIdleConnectionEnds(t *testing.T) {
+	tests := map[string]struct {
+		use  func(c *conn)
+		ends time.Duration // between that and a third of idleTime earlier; 0 is never
+	}{
+		"never used": {func(*conn) {}, idleTime},
+		"used": {func(c *conn) {
+			c.open.Add(1)
+			_, _ = c.Write([]byte("x"))
+			time.Sleep(10 * time.Minute) // the instance takes its time
+			c.open.Add(-1)
+		}, 10*time.Minute + idleTime},
+		"written to": {func(c *conn) {
+			for range 10 {
+				_, _ = c.Write([]byte("x"))
+				time.Sleep(30 * time.Second) // more than one look, and less than makes it idle
+			}
+		}, 270*time.Second + idleTime},
+		"in use": {func(c *conn) { c.open.Add(1) }, 0},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				near, far := net.Pipe()
+				go func() { _, _ = io.Copy(io.Discard, near) }()
+				began := time.Now()
+				c := new(dialer).conn(far)
+				var using sync.WaitGroup
+				using.Go(func() { test.use(c) })
+				if test.ends == 0 {
+					time.AfterFunc(time.Hour, func() { _ = near.Close() })
+				}
+				_, err := c.Read(make([]byte, 1))
+				at := time.Since(began)
+				using.Wait()
+				switch {
+				case err != io.EOF:
+					t.Errorf("the read ended with %v", err)
+				case test.ends == 0 && at != time.Hour, test.ends > 0 && (at > test.ends || at < test.ends-idleTime/looksUntilIdle):
+					t.Errorf("it ended after %v, and %v is right", at, test.ends)
+				}
+				_ = c.Close()
+				_ = near.Close()
+			})
+		})
+	}
+}

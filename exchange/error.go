@@ -32,6 +32,9 @@ type Error struct {
 	Retry bool
 	// RetryAfter tells the client when to come back; zero leaves it out. It is rounded up to seconds.
 	RetryAfter time.Duration
+	// Abort closes the connection, or resets the stream of HTTP/2, instead of answering: a failure that is to look like
+	// one of the network. The status is only counted and logged then.
+	Abort bool
 	// Header holds further fields of the answer, such as Allow; nil for none.
 	Header http.Header
 	// Err is the cause, for the log; nil if there is no deeper one.

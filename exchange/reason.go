@@ -25,6 +25,7 @@ const (
 	UpstreamProtocol    Reason = "upstream_protocol"
 	RequestTimeout      Reason = "request_timeout"
 	UpgradeNotSupported Reason = "upgrade_not_supported"
+	FaultInjected       Reason = "fault_injected"
 	Internal            Reason = "internal"
 )
 
@@ -143,6 +144,11 @@ func Reasons() []ReasonInfo {
 			NoHealthyInstance, http.StatusServiceUnavailable, Upstream, "destination_unavailable", "No healthy instance",
 			"Every instance of the service is unhealthy.",
 			"`sallyport instances` shows the reason for each and since when.",
+		},
+		{
+			FaultInjected, http.StatusServiceUnavailable, Gateway, "proxy_internal_response", "Failure on purpose",
+			"A `fault` filter of the route made this request fail, to rehearse a failure; the status is the one it is configured with. The service was not asked.",
+			"Nothing is broken. Take the `fault` filter off the route, lower its `share`, or set `observe: true`.",
 		},
 		{
 			UpstreamTimeout, http.StatusGatewayTimeout, Upstream, "http_response_timeout", "The service did not answer in time",

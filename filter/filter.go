@@ -3,11 +3,13 @@
 package filter
 
 import (
+	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/asynched/api-gateway/exchange"
 	"github.com/asynched/api-gateway/internal/lease"
+	"github.com/asynched/api-gateway/spec"
 )
 
 // A Filter is one configured step of a route. Its exported fields are its configuration: they are tagged for package
@@ -35,6 +37,28 @@ type Build struct {
 	Leases *lease.Borrower
 	// Now is the clock.
 	Now func() time.Time
+	// Service returns what sends exchanges to another service of the configuration, with that service's balancing,
+	// timeouts and retries; the Host is the client's or not, as on the route. A name that there is not is an error that
+	// suggests another. Return it with the key of the name before it, and by %w: "service: …". The handler may be used as
+	// long as the filter's own.
+	Service func(name string) (exchange.Handler, error)
+	// Counter returns the counter sallyport_NAME, with the label route and further labels that are given as name, value,
+	// name, value. The name is of lower case letters, digits and '_', and ends in _total. All filters that ask for the
+	// same name and values have the same counter; the same name with other labels or help, or a name that the gateway
+	// itself has, is an error. It shows nothing before it has counted, lives on over snapshots and is gone with the last
+	// one that has it. Values must come from the configuration or a fixed list, never from a request.
+	Counter func(name, help string, labels ...string) (Counter, error)
+}
+
+// A Counter counts for Prometheus. It may be used by many goroutines at once and allocates nothing but the first time.
+type Counter interface {
+	// Inc adds one.
+	Inc()
+}
+
+// NoService returns the error for a service that there is not. Known are those there are.
+func NoService(name string, known []string) error {
+	return fmt.Errorf("there is no service %q%s", name, spec.DidYouMean(name, known))
 }
 
 // A Kind is a sort of filter: the name that stands in the configuration, and a way to make an empty one.

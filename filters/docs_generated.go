@@ -5,6 +5,18 @@ package filters
 // docs returns the doc comments of the configuration types, by "Type" and "Type.Field".
 func docs() map[string]string {
 	return map[string]string{
+		"Fault":                "Fault rehearses failures: it delays a share of the requests, fails a share of them, or both. What it does counts as\nsallyport_faults_total; a request that it fails has the reason fault_injected and does not reach the service.",
+		"Fault.Abort":          "Abort fails requests, after their delay if they have one.",
+		"Fault.Delay":          "Delay holds requests up before they go on.",
+		"Fault.Header":         "Header names a field: only requests that carry it are touched, so that those who rehearse harm nobody else. Its value\nmay narrow what happens to a list of delay, abort and delay=DURATION, which is a shorter delay than the configured\none; a longer one is cut down to that. Any other value means all that is configured. Shares still count. The field is\npassed on.",
+		"Fault.Observe":        "Observe lets the requests pass: what would have happened is counted and noted only.",
+		"FaultAbort":           "FaultAbort fails requests, either with a status or by a reset.",
+		"FaultAbort.Reset":     "Reset closes the connection without an answer; over HTTP/2 it resets the stream.",
+		"FaultAbort.Share":     "Share of the requests, drawn anew for each.",
+		"FaultAbort.Status":    "Status of the answer, 503 if nothing else is said. The answer has the form of all errors.",
+		"FaultDelay":           "FaultDelay holds requests up. The wait ends when the client goes.",
+		"FaultDelay.Duration":  "Duration is how long.",
+		"FaultDelay.Share":     "Share of the requests, drawn anew for each.",
 		"HeaderChanges":        "HeaderChanges are made in this order: remove, set, add. The values of set and add may hold {client_ip}, {host},\n{path}, {request_id}, {route} and {param.NAME}, which is a placeholder of the route's path; host, path and params are\nin their canonical form, escapes and all. A brace itself is written twice.",
 		"HeaderChanges.Add":    "Add gives fields one value more.",
 		"HeaderChanges.Remove": "Remove takes fields away.",

@@ -12,6 +12,7 @@ import (
 func All() []filter.Kind {
 	docs := docs()
 	return []filter.Kind{
+		{Name: "fault", Doc: sentence(docs["Fault"]), New: func() filter.Filter { return new(Fault) }, Docs: docs},
 		{Name: "headers", Doc: sentence(docs["Headers"]), New: func() filter.Filter { return new(Headers) }, Docs: docs},
 		{Name: "rewrite", Doc: sentence(docs["Rewrite"]), New: func() filter.Filter { return new(Rewrite) }, Docs: docs},
 	}

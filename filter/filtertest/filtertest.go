@@ -5,6 +5,7 @@ package filtertest
 import (
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -33,6 +34,10 @@ type Case struct {
 	Params []string
 	// Next answers behind the filter; nil answers 200 with the body "ok".
 	Next exchange.Handler
+	// Services are the other services of the configuration, by name, for filters that ask for one.
+	Services map[string]exchange.Handler
+	// Counts takes what the filter counts; nil forgets it.
+	Counts *Counts
 }
 
 // A Result is what became of a request.
@@ -137,8 +142,13 @@ func (c Case) wrap(leases *lease.Borrower, next exchange.Handler) (exchange.Hand
 		}
 		return nil, problems
 	}
+	counts := c.Counts
+	if counts == nil {
+		counts = new(Counts)
+	}
 	handler, err := f.Wrap(&filter.Build{
 		Route: "test", Path: "filters[0]", Paths: c.Paths, Log: slog.New(slog.DiscardHandler), Leases: leases, Now: time.Now,
+		Service: c.service, Counter: counts.counter,
 	}, next)
 	if err != nil {
 		return nil, []string{err.Error()}
@@ -174,6 +184,13 @@ func (c Case) next() exchange.Handler {
 			Body: io.NopCloser(strings.NewReader("ok")), ContentLength: 2,
 		}, nil
 	})
+}
+
+func (c Case) service(name string) (exchange.Handler, error) {
+	if s := c.Services[name]; s != nil {
+		return s, nil
+	}
+	return nil, filter.NoService(name, slices.Sorted(maps.Keys(c.Services)))
 }
 
 // recorder keeps what the next handler gets.

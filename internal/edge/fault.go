@@ -31,6 +31,10 @@ func (v *visit) fail(e *exchange.Error) {
 		v.status, v.abort = statusClientGone, true // nobody is there to read an answer
 		return
 	}
+	if e.Abort {
+		v.abort = true
+		return
+	}
 	h := v.w.Header()
 	for name, values := range e.Header {
 		h[name] = values

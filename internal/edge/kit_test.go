@@ -18,6 +18,7 @@ import (
 
 	"github.com/asynched/api-gateway/config"
 	"github.com/asynched/api-gateway/filter"
+	"github.com/asynched/api-gateway/filters"
 	"github.com/asynched/api-gateway/internal/edge"
 	"github.com/asynched/api-gateway/internal/lease"
 	"github.com/asynched/api-gateway/internal/metric"
@@ -77,7 +78,7 @@ func (g *gate) apply(text string) {
 	if len(errs) > 0 {
 		g.t.Fatal(errs)
 	}
-	catalog, err := filter.NewCatalog()
+	catalog, err := filter.NewCatalog(filters.All()...)
 	if err != nil {
 		g.t.Fatal(err)
 	}

@@ -28,6 +28,7 @@ type Set struct {
 	routes    map[pair]*Route
 	services  map[string]*Service
 	listeners map[string]*Listener
+	extras    map[string]*extra
 }
 
 type pair struct{ route, service string }
@@ -42,6 +43,7 @@ func New(version string) *Set {
 		routes:    make(map[pair]*Route),
 		services:  make(map[string]*Service),
 		listeners: make(map[string]*Listener),
+		extras:    make(map[string]*extra),
 	}
 	s.registry.MustRegister(
 		collectors.NewGoCollector(),

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/asynched/api-gateway/config"
 	"github.com/asynched/api-gateway/exchange"
@@ -149,7 +148,7 @@ func (b *builder) buildRoute(name, at string, c *config.Route) exchange.Handler 
 	}
 	stats := b.stats(at, name, service)
 	uses, paths := b.filters(at, c)
-	next := b.wrap(name, c.Match.Paths, uses, paths, destination)
+	next := b.wrap(site{name, c.Match.Paths, c.PreserveHost}, uses, paths, destination)
 	if next == nil {
 		return nil
 	}
@@ -188,18 +187,19 @@ func (b *builder) filters(at string, c *config.Route) (uses filter.List, paths [
 }
 
 // wrap puts the filters around a destination, the last one nearest to it. It returns nil after an error.
-func (b *builder) wrap(name string, match []string, uses filter.List, paths []string, next exchange.Handler) exchange.Handler {
+func (b *builder) wrap(at site, uses filter.List, paths []string, next exchange.Handler) exchange.Handler {
 	failed := false
 	for i := len(uses) - 1; i >= 0; i-- {
-		handler, err := uses[i].Filter.Wrap(&filter.Build{
-			Route: name, Path: paths[i], Paths: match, Log: b.env.Log.With("route", name), Leases: b.snap.leases, Now: time.Now,
-		}, next)
+		handler, err := uses[i].Filter.Wrap(b.reach(at, paths[i]), next)
 		if err != nil {
+			failed = true
+			if errors.Is(err, errFollows) {
+				continue
+			}
 			if strings.HasPrefix(paths[i], "defaults.") {
-				err = fmt.Errorf("%w, as on route %s", err, name)
+				err = fmt.Errorf("%w, as on route %s", err, at.route)
 			}
 			b.fail(paths[i], err)
-			failed = true
 			continue
 		}
 		next = handler
@@ -217,7 +217,7 @@ func (b *builder) buildImplied() {
 	for i := range uses {
 		paths[i] = spec.Index("defaults.filters", i)
 	}
-	b.snap.implied = b.wrap("(registered)", nil, uses, paths, exchange.HandlerFunc(destined))
+	b.snap.implied = b.wrap(site{route: "(registered)", preserveHost: true}, uses, paths, exchange.HandlerFunc(destined))
 }
 
 // dropRepeats removes errors that are there already: a wrong default filter is wrong on every route, and is worth one

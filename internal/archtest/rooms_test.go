@@ -50,6 +50,7 @@ func rooms() map[string]int {
 		"internal/http1":     0,
 		"internal/httpcache": 0,
 		"internal/limit":     0,
+		"internal/faulty":    0,
 		"internal/lease":     0,
 		"internal/listen":    0,
 		"internal/metric":    0,

@@ -14,9 +14,9 @@ import (
 	"github.com/asynched/api-gateway/spec"
 )
 
-// Fault rehearses failures: it delays a share of the requests, fails a share of them, or both. What it does counts as
+// Faults rehearses failures: it delays a share of the requests, fails a share of them, or both. What it does counts as
 // sallyport_faults_total; a request that it fails has the reason fault_injected and does not reach the service.
-type Fault struct {
+type Faults struct {
 	// Delay holds requests up before they go on.
 	Delay *FaultDelay `json:"delay,omitempty"`
 	// Abort fails requests, after their delay if they have one.
@@ -49,7 +49,7 @@ type FaultAbort struct {
 }
 
 // Check reports a filter that does nothing.
-func (f *Fault) Check(c *spec.Checks) {
+func (f *Faults) Check(c *spec.Checks) {
 	if f.Delay == nil && f.Abort == nil && c.OK("") {
 		c.Errorf("", "does nothing: want delay or abort")
 	}
@@ -63,7 +63,7 @@ func (f *FaultAbort) Check(c *spec.Checks) {
 }
 
 // Wrap asks for the counters.
-func (f *Fault) Wrap(b *filter.Build, next exchange.Handler) (exchange.Handler, error) {
+func (f *Faults) Wrap(b *filter.Build, next exchange.Handler) (exchange.Handler, error) {
 	h := &fault{header: f.Header, observe: f.Observe, next: next}
 	if f.Delay != nil {
 		h.delay, h.delayShare = f.Delay.Duration.Std(), f.Delay.Share

@@ -12,8 +12,9 @@ import (
 func All() []filter.Kind {
 	docs := docs()
 	return []filter.Kind{
-		{Name: "fault", Doc: sentence(docs["Fault"]), New: func() filter.Filter { return new(Fault) }, Docs: docs},
+		{Name: "fault", Doc: sentence(docs["Faults"]), New: func() filter.Filter { return new(Faults) }, Docs: docs},
 		{Name: "headers", Doc: sentence(docs["Headers"]), New: func() filter.Filter { return new(Headers) }, Docs: docs},
+		{Name: "mirror", Doc: sentence(docs["Mirror"]), New: func() filter.Filter { return new(Mirror) }, Docs: docs},
 		{Name: "rewrite", Doc: sentence(docs["Rewrite"]), New: func() filter.Filter { return new(Rewrite) }, Docs: docs},
 	}
 }

@@ -76,3 +76,80 @@ routes:
 		}
 	}
 }
+
+// A copy reaches the other service whole, and what that makes of it, or how slowly, is not seen by the client. It is
+// the same over a change of the configuration.
+func TestMirror(t *testing.T) {
+	copies, hang := make(chan string, 16), make(chan struct{})
+	shadow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		copies <- r.Method + " " + r.Host + r.RequestURI + " " + r.Header.Get("X-Mirrored") + " " + string(body)
+		if r.URL.Path == "/hangs" {
+			<-hang
+		}
+		w.WriteHeader(http.StatusInternalServerError)
+	}))
+	t.Cleanup(shadow.Close)
+	t.Cleanup(func() { close(hang) })
+	text := `
+listeners: {web: {address: "127.0.0.1:0", protocols: [h1, h2c]}}
+services:
+  origin: {instances: [{address: "$origin"}], health: {active: {type: none}}}
+  shadow: {instances: [{address: "` + strings.TrimPrefix(shadow.URL, "http://") + `"}], health: {active: {type: none}}}
+routes:
+  all: {filters: [{mirror: {service: shadow, max_body: 16B}}], service: origin}
+`
+	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Mirrored") != "" {
+			t.Error("the service got a copy")
+		}
+		_, _ = io.Copy(w, r.Body)
+	}))
+	t.Cleanup(origin.Close)
+	text = strings.ReplaceAll(text, "$origin", strings.TrimPrefix(origin.URL, "http://"))
+	g := startAt(t, text, "")
+	post := func(client *http.Client, path, body string) {
+		t.Helper()
+		resp, err := client.Post(g.url(path), "text/plain", struct{ io.Reader }{strings.NewReader(body)}) // of unknown length
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		if got, err := io.ReadAll(resp.Body); resp.StatusCode != http.StatusOK || string(got) != body || err != nil {
+			t.Errorf("%s, %q, %v", resp.Status, got, err)
+		}
+	}
+	for name, client := range clients(t) {
+		t.Run(name, func(t *testing.T) {
+			for _, body := range []string{"", "a body", strings.Repeat("too long", 4)} {
+				post(client, "/a%2Fb?c=d", body)
+				if len(body) > 16 {
+					continue
+				}
+				if got, want := <-copies, "POST "+g.address()+"/a%2Fb?c=d 1 "+body; got != want {
+					t.Errorf("the copy is %q, want %q", got, want)
+				}
+			}
+			post(client, "/hangs", "and nobody waits")
+			<-copies
+			g.apply(text)
+		})
+	}
+	waitFor(t, func() bool {
+		return g.scraped(`sallyport_mirror_total{result="answered",route="all",service="shadow"} 4`) &&
+			g.scraped(`sallyport_mirror_total{result="too_large",route="all",service="shadow"} 2`)
+	})
+}
+
+// waitFor waits until something is so.
+func waitFor(t *testing.T, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it did not come to be")
+		}
+	}
+}

@@ -30,7 +30,7 @@ func (d *dark) Handle(x *exchange.Exchange) (*http.Response, error) {
 	body, err := io.ReadAll(x.Request.Body)
 	r := x.Request
 	text := r.Method + " " + x.Path + "?" + r.URL.RawQuery + " " + r.Header.Get("X-Mirrored") + r.Header.Get("X-Late") + " " + string(body)
-	if err != nil || x.Record != nil || x.Inform != nil || r.ContentLength != int64(len(body)) {
+	if err != nil || x.Record != nil || x.Inform != nil || r.ContentLength != int64(len(body)) || r.Trailer != nil || r.Header.Get("Expect") != "" {
 		text += ", and not as it should be"
 	}
 	d.mu.Lock()
@@ -71,6 +71,38 @@ func reads(x *exchange.Exchange) (*http.Response, error) {
 // deaf answers without a look at the body.
 func deaf(*exchange.Exchange) (*http.Response, error) { return httptest.NewRecorder().Result(), nil }
 
+// empty answers like deaf, and with nothing to read.
+func empty(*exchange.Exchange) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusNoContent, Body: http.NoBody}, nil
+}
+
+// refuses fails without a look at the body.
+func refuses(*exchange.Exchange) (*http.Response, error) { return nil, errors.New("refused") }
+
+// exact reads as much of the body as it is to have, and not its end.
+func exact(x *exchange.Exchange) (*http.Response, error) {
+	body := make([]byte, x.Request.ContentLength)
+	if _, err := io.ReadFull(x.Request.Body, body); err != nil {
+		return nil, err
+	}
+	return httptest.NewRecorder().Result(), nil
+}
+
+// short is a request whose body ends too early.
+func short() *http.Request {
+	r := post("hello", false)
+	r.ContentLength = 6
+	return r
+}
+
+// expecting is a request with fields that speak of its body as it was sent.
+func expecting() *http.Request {
+	r := post("hello", true)
+	r.Header.Set("Expect", "100-continue")
+	r.Trailer = http.Header{"X-Sum": nil}
+	return r
+}
+
 // broken is a body that ends within.
 type broken struct{}
 
@@ -103,6 +135,11 @@ func TestMirror(t *testing.T) {
 		{name: "a longer body of unknown length", config: ", max_body: 4", request: post("hello", true), next: reads, result: "too_large"},
 		{name: "a body that nobody reads", request: post("hello", false), next: deaf, result: "incomplete"},
 		{name: "a body that breaks off", request: httptest.NewRequest(http.MethodPost, "/a", broken{}), next: reads, result: "incomplete"},
+		{name: "a body that nobody reads, and no answer", request: post("hello", false), next: empty, result: "incomplete"},
+		{name: "a body that is refused", request: post("hello", false), next: refuses, result: "incomplete"},
+		{name: "a body that is read to its length", request: post("hello", false), next: exact, copy: "POST /a?b=c 1 hello", result: "answered"},
+		{name: "a body that is too short", request: short(), next: reads, result: "incomplete"},
+		{name: "an expectation and a trailer", request: expecting(), next: reads, copy: "POST /a?b=c 1 hello", result: "answered"},
 		{name: "no share", config: ", share: 0%", request: post("hello", false), next: reads},
 		{name: "observed", config: ", observe: true", request: post("hello", false), next: reads, result: "observed"},
 		{name: "a tunnel", request: httptest.NewRequest(http.MethodConnect, "http://a:1/", http.NoBody), next: deaf, result: "skipped"},
@@ -116,8 +153,11 @@ func TestMirror(t *testing.T) {
 				c := mirrorCase(t, d, tt.config, counts)
 				c.Request, c.Next = tt.request, tt.next
 				res := c.Run(t)
-				if want := "hello"; tt.request.ContentLength == 5 && tt.name != "a body that nobody reads" && res.Body != want {
-					t.Errorf("the service got %q", res.Body)
+				if s := res.Seen; s == nil || (s.Request.Header.Get("X-Mirrored") != "") != (tt.name == "a copy") {
+					t.Errorf("the service got %+v", s)
+				}
+				if strings.HasPrefix(tt.name, "a longer body") && res.Body != "hello" {
+					t.Errorf("the service got the body %q", res.Body)
 				}
 				synctest.Wait()
 				var want []string
@@ -269,6 +309,69 @@ func TestMirrorEnds(t *testing.T) {
 		})
 		c.Run(t)
 		synctest.Wait()
+	})
+}
+
+// Places are free again when a copy has been answered, and when nobody wants the body any more.
+func TestMirrorFreesPlaces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, counts := new(dark), new(filtertest.Counts)
+		c := mirrorCase(t, d, ", max_pending: 1", counts)
+		c.Next = exchange.HandlerFunc(func(x *exchange.Exchange) (*http.Response, error) {
+			if err := x.Request.Body.Close(); err != nil {
+				t.Error(err)
+			}
+			return httptest.NewRecorder().Result(), nil
+		})
+		h := c.Handler(t)
+		for range 3 {
+			c.Request = post("hello", false)
+			resp, err := h.Handle(c.Exchange()) // its answer is never read
+			if err != nil || resp == nil {
+				t.Fatal(err)
+			}
+			c.Request = nil
+			finish(t, must(h.Handle(c.Exchange())))
+			synctest.Wait()
+		}
+		func() {
+			defer func() { _ = recover() }()
+			broken := c
+			broken.Next = exchange.HandlerFunc(func(*exchange.Exchange) (*http.Response, error) { panic("a defect") })
+			broken.Request = post("hello", false)
+			_, _ = broken.Handler(t).Handle(broken.Exchange())
+		}()
+		for result, want := range map[string]int{"incomplete": 4, "answered": 3, "dropped": 0} {
+			if n := counts.Of("mirror_total", "service", "dark", "result", result); n != want {
+				t.Errorf("%d %s, want %d", n, result, want)
+			}
+		}
+	})
+}
+
+func must(resp *http.Response, _ error) *http.Response { return resp }
+
+// A body that ends after the last configuration that has the filter makes no copy.
+func TestMirrorAfterItsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := new(dark)
+		c := mirrorCase(t, d, "", nil)
+		c.Request = post("hello", false)
+		c.Next = exchange.HandlerFunc(func(x *exchange.Exchange) (*http.Response, error) {
+			return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(x.Request.Body)}, nil
+		})
+		var resp *http.Response
+		t.Cleanup(func() {
+			finish(t, resp)
+			synctest.Wait()
+			if got := d.copies(); got != nil {
+				t.Errorf("got %q", got)
+			}
+		})
+		var err error
+		if resp, err = c.Handler(t).Handle(c.Exchange()); err != nil {
+			t.Fatal(err)
+		}
 	})
 }
 

@@ -101,6 +101,7 @@ services:
   shadow: {instances: [{address: "` + strings.TrimPrefix(shadow.URL, "http://") + `"}], health: {active: {type: none}}}
 routes:
   all: {filters: [{mirror: {service: shadow, max_body: 16B}}], service: origin}
+  bare: {match: {paths: [/bare]}, preserve_host: false, filters: [{mirror: {service: shadow}}], service: origin}
 `
 	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("X-Mirrored") != "" {
@@ -132,6 +133,10 @@ routes:
 				if got, want := <-copies, "POST "+g.address()+"/a%2Fb?c=d 1 "+body; got != want {
 					t.Errorf("the copy is %q, want %q", got, want)
 				}
+			}
+			post(client, "/bare", "")
+			if got, want := <-copies, "POST "+strings.TrimPrefix(shadow.URL, "http://")+"/bare 1 "; got != want {
+				t.Errorf("the copy is %q, want %q", got, want)
 			}
 			post(client, "/hangs", "and nobody waits")
 			<-copies

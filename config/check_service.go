@@ -126,18 +126,6 @@ func ParseStatuses(text string) (Statuses, bool) {
 	return Statuses{f, t}, err1 == nil && err2 == nil && f >= 100 && f <= t && t <= 599
 }
 
-// Check reports causes that are none.
-func (r *Retries) Check(c *spec.Checks) {
-	for i, when := range r.When {
-		if when == "connect" || when == "reset" {
-			continue
-		}
-		if n, err := strconv.Atoi(when); err != nil || n < 400 || n > 599 {
-			c.Errorf(spec.Index("when", i), "want connect, reset or a status from 400 to 599, got %q", when)
-		}
-	}
-}
-
 // checkHeaders reports names and values that cannot stand in a header.
 func checkHeaders(c *spec.Checks, path string, headers map[string]string) {
 	for name, value := range headers {

@@ -29,6 +29,8 @@ type Route struct {
 	MergeSlashes bool `json:"merge_slashes" default:"true"`
 	// Timeouts that differ from the service's; a key that is not given is the service's.
 	Timeouts *RouteTimeouts `json:"timeouts,omitempty"`
+	// Retries that differ from the service's; a key that is not given is the service's.
+	Retries *RouteRetries `json:"retries,omitempty"`
 }
 
 // WeightedService is one of several services of a route.
@@ -66,4 +68,16 @@ type RouteTimeouts struct {
 	Idle *spec.Duration `json:"idle,omitempty"`
 	// Request bounds all attempts together; 0s is no limit.
 	Request *spec.Duration `json:"request,omitempty"`
+}
+
+// RouteRetries differ from the service's for one route.
+type RouteRetries struct {
+	// Attempts is how often a request may be sent in all, the first time included; 1 is no retry.
+	Attempts int `json:"attempts,omitempty" min:"0" max:"10"`
+	// When lists what is worth another attempt: connect, reset, timeout, or a status of the instance.
+	When []string `json:"when,omitempty"`
+	// Methods that are sent again although an instance may have acted upon them, besides the safe ones.
+	Methods []string `json:"methods,omitempty"`
+	// IdempotencyKey sends any request with an Idempotency-Key field again like a safe one.
+	IdempotencyKey *bool `json:"idempotency_key,omitempty"`
 }

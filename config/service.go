@@ -139,8 +139,18 @@ type Retries struct {
 	// Attempts is how often a request may be sent in all, the first time included.
 	Attempts int `json:"attempts" default:"2" min:"1" max:"10"`
 	// When lists what is worth another attempt: connect (no connection), reset (hung up before the head of the
-	// answer), or a status of the instance. Unsafe methods are sent again only if nothing of them was sent.
+	// answer), timeout (nothing came within timeouts.response), or a status of the instance.
 	When []string `json:"when" default:"connect,reset,502,503,504"`
+	// Methods that are sent again although an instance may have acted upon them, besides the safe ones (GET, HEAD,
+	// OPTIONS, TRACE): PUT and DELETE, if the service takes them twice like once. Others are sent again only if nothing
+	// of them was sent.
+	Methods []string `json:"methods,omitempty"`
+	// IdempotencyKey sends any request with an Idempotency-Key field again like a safe one: for services that are known
+	// to heed the field.
+	IdempotencyKey bool `json:"idempotency_key" default:"false"`
+	// Buffer is how much of a request's body is kept so that it can be sent again; a larger body is sent again only if
+	// nothing of it has been read. 0B keeps nothing.
+	Buffer spec.Size `json:"buffer" default:"64KiB"`
 	// Budget is the share of recent requests that may be retried, so that an outage does not double the load; three a
 	// second are always allowed.
 	Budget spec.Percent `json:"budget" default:"20%"`

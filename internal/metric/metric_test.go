@@ -69,6 +69,11 @@ func play(s *metric.Set) {
 	service := s.Service("orders")
 	service.Retry("connect")
 	service.Ejection()
+	service.Replay()
+	service.Hedge()
+	service.Hedge()
+	service.HedgeWin()
+	service.Budget(func() float64 { return 2.5 })
 	one := service.Instance("a1")
 	one.Open(func() int64 { return 3 })
 	one.SetHealth(metric.Healthy)
@@ -107,12 +112,16 @@ sallyport_upstream_failures_total{instance_id="a1",reason="connect",service="ord
 sallyport_upstream_health{instance_id="a1",service="orders"} 1
 sallyport_upstream_health{instance_id="b2",service="orders"} -1
 sallyport_upstream_health_transitions_total{service="orders",to="healthy"} 1
+sallyport_upstream_hedge_wins_total{service="orders"} 1
+sallyport_upstream_hedges_total{service="orders"} 2
 sallyport_upstream_open_requests{instance_id="a1",service="orders"} 3
+sallyport_upstream_replays_total{service="orders"} 1
 sallyport_upstream_request_duration_seconds_bucket{service="orders",le="0.0025"} 1
 sallyport_upstream_request_duration_seconds_bucket{service="orders",le="+Inf"} 1
 sallyport_upstream_request_duration_seconds_sum{service="orders"} 0.002
 sallyport_upstream_request_duration_seconds_count{service="orders"} 1
 sallyport_upstream_retries_total{cause="connect",service="orders"} 1
+sallyport_upstream_retry_budget{service="orders"} 2.5
 `
 
 func TestExposition(t *testing.T) {

@@ -12,11 +12,15 @@ type Service struct {
 	name      string
 	instances map[string]*Instance // guarded by set.mu
 	closed    bool                 // guarded by set.mu
+	budget    func() float64       // guarded by set.mu
 
 	head        atomic.Pointer[prometheus.Observer]
 	retries     children[string]
 	transitions children[string]
 	ejections   children[struct{}]
+	replays     children[struct{}]
+	hedges      children[struct{}]
+	hedgeWins   children[struct{}]
 }
 
 // Instance returns the counters of the service's instance of that id. It is the same Instance for the same id until that
@@ -65,7 +69,9 @@ func (v *Service) Close() error {
 		i.forget()
 	}
 	s.head.DeleteLabelValues(v.name)
-	s.ejections.DeleteLabelValues(v.name)
+	for _, single := range [...]*prometheus.CounterVec{s.ejections, s.replays, s.hedges, s.hedgeWins} {
+		single.DeleteLabelValues(v.name)
+	}
 	v.retries.each(func(cause string) { s.retries.DeleteLabelValues(v.name, cause) })
 	v.transitions.each(func(to string) { s.transitions.DeleteLabelValues(v.name, to) })
 	return nil

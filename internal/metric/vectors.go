@@ -10,6 +10,7 @@ type vectors struct {
 	duration                            *prometheus.HistogramVec
 
 	attempts, failures, retries, transitions, ejections *prometheus.CounterVec
+	replays, hedges, hedgeWins                          *prometheus.CounterVec
 	head                                                *prometheus.HistogramVec
 
 	connections     *prometheus.CounterVec
@@ -41,6 +42,12 @@ func newVectors() vectors {
 			"Time from an instance picked to the head of its answer read, of the requests it answered.", "service"),
 		retries: counters("upstream_retries_total",
 			"Further attempts after a first one failed, by what made it fail.", "service", "cause"),
+		replays: counters("upstream_replays_total",
+			"Requests sent anew because the idle connection they were to go over was found closed.", "service"),
+		hedges: counters("upstream_hedges_total",
+			"Second attempts made because the first one was slow.", "service"),
+		hedgeWins: counters("upstream_hedge_wins_total",
+			"Second attempts of which the answer came first.", "service"),
 		transitions: counters("upstream_health_transitions_total",
 			"Changes of an instance's health, by the state it came to.", "service", "to"),
 		ejections: counters("upstream_ejections_total",
@@ -65,7 +72,7 @@ func newVectors() vectors {
 func (v *vectors) all() []prometheus.Collector {
 	return []prometheus.Collector{
 		v.requests, v.errors, v.bytesIn, v.bytesOut, v.duration,
-		v.attempts, v.failures, v.head, v.retries, v.transitions, v.ejections,
+		v.attempts, v.failures, v.head, v.retries, v.replays, v.hedges, v.hedgeWins, v.transitions, v.ejections,
 		v.connections, v.connectionsOpen,
 		v.reloads, v.revision, v.lastSuccess,
 	}

@@ -17,7 +17,7 @@ import (
 // destination makes what answers on a route when its filters are done, and names the service that does, if it is always
 // the same. It returns nil if there is none, which has been reported already.
 func (b *builder) destination(name, at string, c *config.Route) (exchange.Handler, string) {
-	options := upstream.RouteOptions{PreserveHost: c.PreserveHost, Timeouts: c.Timeouts}
+	options := upstream.RouteOptions{PreserveHost: c.PreserveHost, Timeouts: c.Timeouts, Retries: c.Retries}
 	switch {
 	case c.Redirect != nil:
 		return newRedirect(c.Redirect), ""

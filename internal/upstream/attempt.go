@@ -40,6 +40,7 @@ type attempt struct {
 
 	informs  informs
 	failed   bool         // the instance failed; said so already
+	reused   bool         // the connection had been idle
 	expired  atomic.Int32 // an expiry
 	finished atomic.Bool  // what was counted as open is not any more
 }
@@ -105,6 +106,9 @@ func (a *attempt) attach() {
 	switch {
 	case r.Body != nil && r.Body != http.NoBody && r.ContentLength != 0:
 		a.out.from = r.Body
+		if s, ok := r.Body.(*spool); ok {
+			a.out.from = s.play(a)
+		}
 		a.request.Body = &a.out
 		if len(r.Trailer) > 0 && !http2 {
 			a.request.ContentLength = -1 // trailers need chunks
@@ -265,6 +269,10 @@ func (a *attempt) finish() {
 
 // gotConn is told by the engine over which connection the request will go.
 func (a *attempt) gotConn(info httptrace.GotConnInfo) {
+	if a.got != 0 {
+		a.replayed() // by the engine
+	}
+	a.reused = info.WasIdle
 	if info.WasIdle {
 		a.got = max(a.began, 1) // at once, and the clock need not be read
 	} else {
@@ -277,6 +285,9 @@ func (a *attempt) gotConn(info httptrace.GotConnInfo) {
 		a.conn.open.Add(1)
 		a.mark = a.conn.sent.Load()
 		a.conn.listed.wanted.Store(true)
+		if a.conn.looks { // one over HTTP/2 is not this attempt's alone
+			a.conn.wary = info.WasIdle && !safe(a.request.Method)
+		}
 	}
 }
 

@@ -35,20 +35,26 @@ func (b *budget) request(now time.Duration) { b.at(uint32(now / time.Second)).re
 
 // retry counts a retry, unless there have been too many.
 func (b *budget) retry(now time.Duration, share float64) bool {
-	second := uint32(now / time.Second)
-	here := b.at(second)
-	if here.retries.Load() >= budgetLeast {
-		requests, retries := uint32(0), uint32(0)
-		for n := range b.slots {
-			if s := &b.slots[n]; second-s.second.Load() < budgetWindow {
-				requests += s.requests.Load()
-				retries += s.retries.Load()
-			}
-		}
-		if float64(retries) >= share*float64(requests) {
-			return false
-		}
+	if b.left(now, share) <= 0 {
+		return false
 	}
-	here.retries.Add(1)
+	b.at(uint32(now / time.Second)).retries.Add(1)
 	return true
 }
+
+// left returns how many retries would be allowed now.
+func (b *budget) left(now time.Duration, share float64) float64 {
+	second := uint32(now / time.Second)
+	least := budgetLeast - float64(b.at(second).retries.Load())
+	requests, retries := uint32(0), uint32(0)
+	for n := range b.slots {
+		if s := &b.slots[n]; second-s.second.Load() < budgetWindow {
+			requests += s.requests.Load()
+			retries += s.retries.Load()
+		}
+	}
+	return max(least, share*float64(requests)-float64(retries), 0)
+}
+
+// allowance returns how many retries the service would allow now, for its metric.
+func (s *Service) allowance() float64 { return s.budget.left(s.group.now(), s.settings.retries.budget) }

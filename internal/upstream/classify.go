@@ -18,7 +18,8 @@ type failure struct {
 	fault bool  // the instance's
 	cause cause // what it is called under retries.when
 	sent  bool  // the instance may have acted upon something of the request
-	whole bool  // nothing of the body was taken from the client
+	whole bool  // the body can be had from its beginning once more
+	stale bool  // the connection had been idle, and turned out dead before anything was written to it
 }
 
 // A cause is what makes another attempt worth while.
@@ -28,6 +29,7 @@ const (
 	causeNone    cause = ""
 	causeConnect cause = "connect"
 	causeReset   cause = "reset"
+	causeTimeout cause = "timeout"
 )
 
 // classify finds out what an error of the engine means. What ended the attempt from this side comes first: the errors
@@ -37,7 +39,7 @@ func (a *attempt) classify(err error) *failure {
 	if f == nil {
 		f = a.theirs(err)
 	}
-	f.err.Retry = !f.sent || safe(a.x.Request.Method)
+	f.err.Retry = !f.sent || a.route.repeatable(a.x.Request)
 	return f
 }
 
@@ -48,8 +50,10 @@ func (a *attempt) ours(err error) *failure {
 	}
 	switch a.expired.Load() {
 	case expiredResponse:
-		return a.fault(exchange.UpstreamTimeout, "the instance did not begin its answer in time",
+		f := a.fault(exchange.UpstreamTimeout, "the instance did not begin its answer in time",
 			fmt.Errorf("no head within %v", a.route.timeouts.response))
+		f.cause = causeTimeout
+		return f
 	case expiredRequest:
 		f := a.fault(exchange.RequestTimeout, "the request took too long",
 			fmt.Errorf("no answer within %v", a.route.timeouts.request))
@@ -81,9 +85,12 @@ func (a *attempt) theirs(err error) *failure {
 		return a.fault(exchange.UpstreamProtocol, "the instance sent too many interim responses", err)
 	case errors.As(err, &breach):
 		return a.fault(exchange.UpstreamProtocol, breach.detail, err)
-	case reset(err):
+	case reset(err) || a.torn(err):
 		f := a.fault(exchange.UpstreamReset, "the instance closed the connection before it had answered", err)
 		f.cause, f.sent = causeReset, a.sent() && !refused(err)
+		if f.stale = a.reused && !a.sent() && !a.route.service.settings.http2; f.stale {
+			f.fault = false // closing an idle connection is no failure
+		}
 		return f
 	}
 	return a.fault(exchange.UpstreamProtocol, "the instance does not speak the configured protocol as it should", err)

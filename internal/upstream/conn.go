@@ -20,6 +20,9 @@ type conn struct {
 	open  atomic.Int32 // attempts that use it
 	seen  uint64       // what had been sent at the last look
 	quiet int          // looks at which nothing had been going on since the one before
+
+	over atomic.Bool // the instance has ended the stream: no answer can come
+	wary bool        // the next write is the first of a request that must not be written in vain
 }
 
 // looksUntilIdle is how often in idleTime a connection looks whether it is idle. It ends at the latest after that time,
@@ -43,9 +46,12 @@ func (c *conn) Read(p []byte) (int, error) {
 		n, err := c.Conn.Read(p)
 		if n > 0 || !c.looks || !errors.Is(err, os.ErrDeadlineExceeded) {
 			c.listed.read(p[:n])
+			if err != nil && c.looks && !errors.Is(err, net.ErrClosed) {
+				c.over.Store(true)
+			}
 			return n, err
 		}
-		if c.idle() {
+		if c.idle() && c.leave() {
 			return 0, io.EOF
 		}
 		c.lookLater()
@@ -67,13 +73,28 @@ func (c *conn) idle() bool {
 	return c.quiet == looksUntilIdle-1
 }
 
+// leave ends a connection that is idle, unless a request is being written at this very moment: Write counts before it
+// looks whether the connection is over.
+func (c *conn) leave() bool {
+	c.over.Store(true)
+	if c.sent.Load() == c.seen {
+		return true
+	}
+	c.over.Store(false)
+	return false
+}
+
 func (c *conn) lookLater() {
 	_ = c.SetReadDeadline(time.Now().Add(idleTime / looksUntilIdle)) // a connection that is closed needs no look
 }
 
-// Write counts before it writes, and takes it back if nothing went out.
+// Write counts before it writes, and takes it back if nothing went out. It writes nothing to an instance that has gone.
 func (c *conn) Write(p []byte) (int, error) {
 	c.sent.Add(uint64(len(p)))
+	if c.gone() {
+		c.sent.Add(-uint64(len(p)))
+		return 0, errGone
+	}
 	n, err := c.Conn.Write(p)
 	if n == 0 && err != nil {
 		c.sent.Add(-uint64(len(p)))

@@ -1,6 +1,10 @@
 package upstream
 
-import "github.com/asynched/api-gateway/exchange"
+import (
+	"syscall"
+
+	"github.com/asynched/api-gateway/exchange"
+)
 
 // What tests need to see of the inside.
 var (
@@ -9,10 +13,15 @@ var (
 	QueryOf     = queryOf
 	RetryAfter  = retryAfter
 	Sanitize    = sanitize
+
+	Undialed error = &dialError{"connect", "h:1", syscall.ECONNREFUSED}
 )
 
 // Pick shows the choice of an instance to tests: Handle allocates for other reasons.
 func Pick(s *Service, x *exchange.Exchange) (*Instance, *exchange.Error) { return s.pick(x, nil) }
+
+// Kept returns how many blocks hold bodies right now.
+func Kept(s *Service) int64 { return s.settings.memory.used.Load() }
 
 // Listed returns what the Connection fields of a head list that comes in in these pieces, and whether the head was whole.
 func Listed(pieces ...[]byte) (string, bool) {

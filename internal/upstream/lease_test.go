@@ -95,7 +95,7 @@ func TestManyShareOnePool(t *testing.T) {
 	if err != nil || again != compiled {
 		t.Errorf("the same configuration was compiled again: %v", err)
 	}
-	if keys := lender.Keys(); len(keys) != 2 {
+	if keys := lender.Keys(); len(keys) != 3 {
 		t.Errorf("on loan: %v", keys)
 	}
 }

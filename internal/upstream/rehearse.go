@@ -26,7 +26,7 @@ func (r *route) rehearse(x *exchange.Exchange) (*http.Response, *exchange.Error)
 	x.Note(exchange.StageAttempt, i.ID, "would send", fmt.Sprintf(
 		"%s %s with Host %s and %d header fields; timeouts: response %s, idle %s, request %s; up to %d attempts",
 		x.Request.Method, url, host, len(x.Request.Header),
-		limit(r.timeouts.response), limit(r.timeouts.idle), limit(r.timeouts.request), r.service.settings.retries.attempts))
+		limit(r.timeouts.response), limit(r.timeouts.idle), limit(r.timeouts.request), r.retries.attempts))
 	return &http.Response{
 		Status: "200 OK", StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: make(http.Header), Body: http.NoBody, Request: x.Request,

@@ -56,14 +56,17 @@ func (b *requestBody) Close() error {
 	return b.from.Close()
 }
 
-// cut keeps whoever may still hold the body from reading on. It reports whether nothing of it has been taken, so that
-// another attempt can have it.
+// cut keeps whoever may still hold the body from reading on. It reports whether another attempt can have it.
 func (b *requestBody) cut() bool {
 	if b.from == nil || b.from == http.NoBody {
 		b.state.Store(bodyCut)
 		return true
 	}
-	return b.state.Swap(bodyCut) == bodyUntouched
+	untouched := b.state.Swap(bodyCut) == bodyUntouched
+	if p, ok := b.from.(*playback); ok {
+		return p.detach()
+	}
+	return untouched
 }
 
 // err returns how reading from the client failed, or nil.
@@ -74,7 +77,11 @@ func (b *requestBody) err() error {
 	return nil
 }
 
-// untouched tells whether nothing of the body has been taken from the client.
-func (b *requestBody) untouched() bool {
+// whole tells whether another attempt can have the body: nothing of it has been taken from the client, or what was taken
+// is kept.
+func (b *requestBody) whole() bool {
+	if p, ok := b.from.(*playback); ok {
+		return p.available()
+	}
 	return b.from == nil || b.from == http.NoBody || b.state.Load() == bodyUntouched
 }

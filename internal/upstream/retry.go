@@ -19,7 +19,7 @@ const (
 // again tells whether the attempt is worth another one, and how long to wait before. The n-th attempt has failed with f,
 // or if f is nil, has brought an answer that may not be the last word.
 func (a *attempt) again(n int, resp *http.Response, f *failure) (wait time.Duration, again bool) {
-	r := &a.route.service.settings.retries
+	r := &a.route.retries
 	cause, why := a.worth(n, resp, f)
 	if why == "" {
 		wait = backoff(r.backoff, n, a.route.service.settings.rand())
@@ -38,7 +38,7 @@ func (a *attempt) again(n int, resp *http.Response, f *failure) (wait time.Durat
 		case !a.route.service.budget.retry(at, r.budget):
 			why = "the budget of retries is spent"
 		case f == nil && !a.out.cut():
-			why = "a part of the body has been taken from the client"
+			why = "a part of the body is gone"
 		}
 	}
 	if cause == "" {
@@ -59,13 +59,13 @@ func (a *attempt) again(n int, resp *http.Response, f *failure) (wait time.Durat
 
 // worth returns what makes another attempt worth while, or "", and what forbids it nevertheless, or "".
 func (a *attempt) worth(n int, resp *http.Response, f *failure) (cause, why string) {
-	r := &a.route.service.settings.retries
-	sent, whole := true, a.out.untouched()
+	r := &a.route.retries
+	sent, whole := true, a.out.whole()
 	if f == nil {
 		cause = strconv.Itoa(resp.StatusCode)
 	} else {
 		sent, whole = f.sent, f.whole
-		if f.cause == causeConnect && r.connect || f.cause == causeReset && r.reset {
+		if r.cause(f.cause) {
 			cause = string(f.cause)
 		}
 	}
@@ -74,10 +74,10 @@ func (a *attempt) worth(n int, resp *http.Response, f *failure) (cause, why stri
 		return "", "not a cause for a retry"
 	case n >= r.attempts:
 		return cause, "no attempts are left"
-	case sent && !safe(a.x.Request.Method):
+	case sent && !a.route.repeatable(a.x.Request):
 		return cause, "the method is not safe and the instance may have seen the request"
 	case !whole:
-		return cause, "a part of the body has been taken from the client"
+		return cause, "a part of the body has been taken from the client and not kept"
 	}
 	return cause, ""
 }

@@ -50,7 +50,19 @@ func TestRetries(t *testing.T) {
 		{name: "reset PUT", serve: closes, method: "PUT", first: 1, want: "upstream_reset"},
 		{name: "reset DELETE", serve: closes, method: "DELETE", first: 1, want: "upstream_reset"},
 		{name: "reset POST body", serve: closes, method: "POST", body: "b", first: 1, want: "upstream_reset"},
-		{name: "reset GET body", serve: closes, method: "GET", body: "b", first: 1, want: "upstream_reset"},
+		{name: "reset GET body", serve: closes, method: "GET", body: "b", first: 1, second: 1, want: "200 okb"},
+		{name: "reset GET body not kept", serve: closes, method: "GET", body: "b", change: func(c *config.Service) {
+			c.Retries.Buffer = 0
+		}, first: 1, want: "upstream_reset"},
+		{name: "reset PUT listed", serve: closes, method: "PUT", body: "b", change: func(c *config.Service) {
+			c.Retries.Methods = []string{"PUT"}
+		}, first: 1, second: 1, want: "200 okb"},
+		{name: "503 PUT listed", serve: status(503, ""), method: "PUT", body: "b", change: func(c *config.Service) {
+			c.Retries.Methods = []string{"PUT"}
+		}, first: 1, second: 1, want: "200 okb"},
+		{name: "reset POST, PUT listed", serve: closes, method: "POST", body: "b", change: func(c *config.Service) {
+			c.Retries.Methods = []string{"PUT"}
+		}, first: 1, want: "upstream_reset"},
 		{name: "reset not listed", serve: closes, method: "GET", change: when("connect"), first: 1, want: "upstream_reset"},
 		{name: "503 GET", serve: status(503, ""), method: "GET", first: 1, second: 1, want: "200 ok"},
 		{name: "503 POST", serve: status(503, ""), method: "POST", first: 1, want: "503 busy"},
@@ -63,6 +75,15 @@ func TestRetries(t *testing.T) {
 		{name: "timeout", serve: hangs, method: "GET", change: func(c *config.Service) {
 			c.Timeouts.Response = spec.Duration(50 * time.Millisecond)
 		}, first: 1, want: "upstream_timeout"},
+		{name: "timeout listed", serve: hangs, method: "GET", change: func(c *config.Service) {
+			c.Timeouts.Response, c.Retries.When = spec.Duration(50*time.Millisecond), []string{"timeout"}
+		}, first: 1, second: 1, want: "200 ok"},
+		{name: "timeout POST", serve: hangs, method: "POST", change: func(c *config.Service) {
+			c.Timeouts.Response, c.Retries.When = spec.Duration(50*time.Millisecond), []string{"timeout"}
+		}, first: 1, want: "upstream_timeout"},
+		{name: "the whole request's timeout", serve: hangs, method: "GET", change: func(c *config.Service) {
+			c.Timeouts.Request, c.Retries.When = spec.Duration(50*time.Millisecond), []string{"timeout"}
+		}, first: 1, want: "request_timeout"},
 		{name: "not HTTP", serve: func(c net.Conn, _ *bufio.Reader, _ string) { _, _ = io.WriteString(c, "what?\r\n\r\n") }, method: "GET", first: 1, want: "upstream_protocol"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -19,8 +19,20 @@ func (r *route) send(x *exchange.Exchange) (*http.Response, *exchange.Error) {
 	first := s.group.now()
 	s.budget.request(first)
 	prepare(x, s.settings.http2)
+	body := r.keep(x)
+	resp, err := r.attempts(x, first)
+	if body != nil {
+		body.over(x, err == nil)
+	}
+	return resp, err
+}
+
+// attempts makes one attempt after the other. The first one begins at first.
+func (r *route) attempts(x *exchange.Exchange, first time.Duration) (*http.Response, *exchange.Error) {
+	s := r.service
 	var tried []*Instance
 	var last *exchange.Error
+	replays := 0
 	for n, now := 1, first; ; n, now = n+1, s.group.now() {
 		i, nobody := s.pick(x, tried)
 		if nobody != nil {
@@ -31,8 +43,12 @@ func (r *route) send(x *exchange.Exchange) (*http.Response, *exchange.Error) {
 		}
 		a := r.begin(x, i, first, now)
 		resp, f := a.roundTrip()
-		if f == nil && !s.settings.retries.status(resp.StatusCode) {
+		if f == nil && !r.retries.status(resp.StatusCode) {
 			return a.deliver(resp), nil
+		}
+		if a.replay(f, replays) {
+			n, replays = n-1, replays+1
+			continue
 		}
 		wait, again := a.again(n, resp, f)
 		switch {

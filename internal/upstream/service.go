@@ -45,10 +45,11 @@ func New(name string, c *config.Service, g *Group, env Env) (*Service, error) {
 // cheap until the first request.
 func NewService(name string, settings *Settings, g *Group) *Service {
 	s := &Service{name: name, settings: settings, group: g}
-	s.plain = route{service: s, preserveHost: true, timeouts: settings.timeouts}
+	s.plain = route{service: s, preserveHost: true, timeouts: settings.timeouts, retries: settings.retries}
 	s.turn.Store(settings.rand())
 	if settings.metrics != nil {
 		s.metrics = settings.metrics.Service(name)
+		s.metrics.Budget(s.allowance)
 	}
 	return s
 }
@@ -68,6 +69,8 @@ type RouteOptions struct {
 	PreserveHost bool
 	// Timeouts that differ from the service's; nil for none.
 	Timeouts *config.RouteTimeouts
+	// Retries that differ from the service's; nil for none.
+	Retries *config.RouteRetries
 }
 
 // A route is the way of one route to a service.
@@ -75,11 +78,15 @@ type route struct {
 	service      *Service
 	preserveHost bool
 	timeouts     timeouts
+	retries      retries
 }
 
 // Route returns a handler that sends exchanges to the service as Handle does, but by the options of a route.
 func (s *Service) Route(o RouteOptions) exchange.Handler {
-	r := &route{service: s, preserveHost: o.PreserveHost, timeouts: s.settings.timeouts}
+	r := &route{service: s, preserveHost: o.PreserveHost, timeouts: s.settings.timeouts, retries: s.settings.retries}
+	if o.Retries != nil {
+		r.retries = r.retries.with(o.Retries)
+	}
 	if t := o.Timeouts; t != nil {
 		if t.Response != nil && !s.settings.grpc {
 			r.timeouts.response = time.Duration(*t.Response)

@@ -9,8 +9,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -48,6 +46,7 @@ type Settings struct {
 	metrics  *metric.Set
 	key      string // the same for the same configuration and the same contents of its files
 	watches  sync.Pool
+	memory   *blocks // for bodies that are kept
 }
 
 type balance struct {
@@ -78,6 +77,9 @@ func Compile(c *config.Service, env Env) (*Settings, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, err := borrowBlocks(env.Leases); err != nil { // for this snapshot too, if it is not the one that compiles
+		return nil, err
+	}
 	key, err := settingsKey(c, files)
 	if err != nil {
 		return nil, err
@@ -103,6 +105,10 @@ func compile(c *config.Service, env Env, engine http.RoundTripper, key string) (
 		},
 	}
 	s.watches.New = func() any { return newWatch(s) }
+	var err error
+	if s.memory, err = borrowBlocks(env.Leases); err != nil {
+		return nil, err
+	}
 	if c.Secure() {
 		s.scheme = "https"
 	}
@@ -115,7 +121,6 @@ func compile(c *config.Service, env Env, engine http.RoundTripper, key string) (
 	if t := c.Balance.Sticky; t != nil {
 		s.balance.sticky = &sticky{cookie: t.Cookie, ttl: time.Duration(t.TTL)}
 	}
-	var err error
 	if s.balance.policy == "hash" {
 		if s.balance.key, err = parseHashKey(c.Balance.Hash.Key); err != nil {
 			return nil, err
@@ -124,36 +129,6 @@ func compile(c *config.Service, env Env, engine http.RoundTripper, key string) (
 	s.retries, err = compileRetries(&c.Retries)
 	return s, err
 }
-
-// retries say when a failed request is sent again.
-type retries struct {
-	attempts       int
-	connect, reset bool
-	statuses       []int
-	budget         float64
-	backoff        time.Duration
-}
-
-func compileRetries(c *config.Retries) (retries, error) {
-	r := retries{attempts: max(c.Attempts, 1), budget: c.Budget.Fraction(), backoff: time.Duration(c.Backoff)}
-	for n, when := range c.When {
-		switch when {
-		case "connect":
-			r.connect = true
-		case "reset":
-			r.reset = true
-		default:
-			status, err := strconv.Atoi(when)
-			if err != nil || status < 400 || status > 599 {
-				return r, fmt.Errorf("retries.when[%d]: want connect, reset or a status from 400 to 599, got %q", n, when)
-			}
-			r.statuses = append(r.statuses, status)
-		}
-	}
-	return r, nil
-}
-
-func (r *retries) status(code int) bool { return slices.Contains(r.statuses, code) }
 
 // settingsKey returns a hash of all that Settings are made of.
 func settingsKey(c *config.Service, files tlsFiles) (string, error) {

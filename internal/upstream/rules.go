@@ -1,0 +1,86 @@
+package upstream
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/asynched/api-gateway/config"
+)
+
+// retries say when a failed request is sent again.
+type retries struct {
+	attempts                int
+	connect, reset, timeout bool
+	statuses                []int
+	methods                 []string // besides the safe ones
+	key                     bool     // an Idempotency-Key makes a request repeatable
+	budget                  float64
+	backoff                 time.Duration
+	buffer                  int // bytes of a body that are kept
+}
+
+func compileRetries(c *config.Retries) (retries, error) {
+	r := retries{
+		attempts: max(c.Attempts, 1), methods: c.Methods, key: c.IdempotencyKey,
+		budget: c.Budget.Fraction(), backoff: time.Duration(c.Backoff), buffer: int(c.Buffer),
+	}
+	return r, r.causes(c.When)
+}
+
+// causes takes what is worth another attempt.
+func (r *retries) causes(list []string) error {
+	r.connect, r.reset, r.timeout, r.statuses = false, false, false, nil
+	for n, when := range list {
+		switch when {
+		case "connect":
+			r.connect = true
+		case "reset":
+			r.reset = true
+		case "timeout":
+			r.timeout = true
+		default:
+			status, err := strconv.Atoi(when)
+			if err != nil || status < 400 || status > 599 {
+				return fmt.Errorf("retries.when[%d]: want connect, reset, timeout or a status from 400 to 599, got %q", n, when)
+			}
+			r.statuses = append(r.statuses, status)
+		}
+	}
+	return nil
+}
+
+// with returns the rules as a route changes them.
+func (r retries) with(c *config.RouteRetries) retries {
+	if c.Attempts > 0 {
+		r.attempts = c.Attempts
+	}
+	if len(c.When) > 0 {
+		_ = r.causes(c.When) // checked with the configuration
+	}
+	if len(c.Methods) > 0 {
+		r.methods = c.Methods
+	}
+	if c.IdempotencyKey != nil {
+		r.key = *c.IdempotencyKey
+	}
+	return r
+}
+
+func (r *retries) status(code int) bool { return slices.Contains(r.statuses, code) }
+
+// cause tells whether a failure of that kind is worth another attempt.
+func (r *retries) cause(c cause) bool {
+	return c == causeConnect && r.connect || c == causeReset && r.reset || c == causeTimeout && r.timeout
+}
+
+// repeatable tells whether a request may be sent again although an instance may have acted upon it: it asks for nothing
+// to be changed, or the configuration says that twice is like once.
+func (r *route) repeatable(q *http.Request) bool {
+	if safe(q.Method) || slices.Contains(r.retries.methods, q.Method) {
+		return true
+	}
+	return r.retries.key && q.Header.Get("Idempotency-Key") != ""
+}

@@ -17,14 +17,17 @@ import (
 )
 
 // BenchmarkPrice compares what a request costs through a bare httputil.ReverseProxy with what it costs through the
-// gateway, over real sockets, with the same client and the same origin: the difference is the gateway's price. Client
+// gateway, over real sockets, with the same client and the same origin: the difference is the gateway's price. "fields" is
+// the bare one with the forwarding fields of the gateway, which are 2 µs of it in these engines. Client
 // and origin write fixed bytes, so that most of what is measured is the proxy. cpu-ns/op, the processor time of the whole
 // process, is steadier than ns/op on a busy machine.
 func BenchmarkPrice(b *testing.B) {
 	origin := fixedOrigin(b)
-	for name, address := range map[string]string{"bare": bareProxy(b, origin), "gateway": gateway(b, origin)} {
-		b.Run(name, func(b *testing.B) {
-			once := caller(b, address)
+	for _, tt := range []struct{ name, address string }{
+		{"bare", bareProxy(b, origin, false)}, {"fields", bareProxy(b, origin, true)}, {"gateway", gateway(b, origin)},
+	} {
+		b.Run(tt.name, func(b *testing.B) {
+			once := caller(b, tt.address)
 			b.ReportAllocs()
 			began := cpuTime()
 			for b.Loop() {
@@ -38,7 +41,7 @@ func BenchmarkPrice(b *testing.B) {
 // What the gateway adds to a bare httputil.ReverseProxy is at most ten allocations a request.
 func TestPriceInAllocations(t *testing.T) {
 	origin := fixedOrigin(t)
-	bare, ours := caller(t, bareProxy(t, origin)), caller(t, gateway(t, origin))
+	bare, ours := caller(t, bareProxy(t, origin, false)), caller(t, gateway(t, origin))
 	for range 50 { // until pools and connections are there
 		bare()
 		ours()
@@ -50,19 +53,34 @@ func TestPriceInAllocations(t *testing.T) {
 	}
 }
 
-// bareProxy is the proxy of the standard library with a buffer pool, and nothing around it.
-func bareProxy(b testing.TB, origin string) string {
+// bareProxy is the proxy of the standard library with a buffer pool, and nothing around it; with fields it sets those that
+// the gateway sets beyond X-Forwarded-*.
+func bareProxy(b testing.TB, origin string, fields bool) string {
 	to := &url.URL{Scheme: "http", Host: origin}
-	s := httptest.NewServer(&httputil.ReverseProxy{
+	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(to)
 			r.SetXForwarded()
 			r.Out.Host = r.In.Host
+			if fields {
+				h := r.Out.Header
+				h["Forwarded"] = []string{"for=127.0.0.1;host=shop.example.com;proto=http"}
+				h["X-Real-Ip"] = []string{"127.0.0.1"}
+				h["Via"] = []string{"1.1 sallyport"}
+				h["X-Request-Id"] = []string{"0123456789abcdef0123456789abcdef"}
+			}
 		},
 		Transport:  &http.Transport{MaxIdleConnsPerHost: 100, DisableCompression: true},
 		BufferPool: new(bufferPool),
 		ErrorLog:   log.New(io.Discard, "", 0),
-	})
+	}
+	if fields {
+		proxy.ModifyResponse = func(r *http.Response) error {
+			r.Header["Via"] = []string{"1.1 sallyport"}
+			return nil
+		}
+	}
+	s := httptest.NewServer(proxy)
 	b.Cleanup(s.Close)
 	return strings.TrimPrefix(s.URL, "http://")
 }

@@ -116,6 +116,11 @@ func (v *visit) copyBody(resp *http.Response, trailers bool) error {
 			return nil
 		}
 		if err != nil {
+			// What is there goes out first: a client that has got nothing may take the connection for one that had died
+			// before, and send its request again.
+			guard.begin()
+			_ = http.NewResponseController(v.w).Flush()
+			guard.end()
 			return err
 		}
 	}

@@ -40,7 +40,7 @@ func (c *conn) serveHTTP1() {
 		if err != nil {
 			return
 		}
-		b, ok := find(HTTP1(), r.behave)
+		b, ok := c.origin.find(r.behave)
 		if !ok {
 			c.write("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 			return
@@ -52,15 +52,6 @@ func (c *conn) serveHTTP1() {
 			r.read()
 		}
 	}
-}
-
-func find(all []Behaviour, name string) (Behaviour, bool) {
-	for _, b := range all {
-		if b.Name == name {
-			return b, true
-		}
-	}
-	return Behaviour{}, false
 }
 
 // head reads the head of a request.

@@ -58,16 +58,23 @@ func (b Behaviour) with(act func(*conn, *request) bool) Behaviour {
 
 func chunks() []Behaviour {
 	then := func(more string) func(string) string { return func(id string) string { return chunked(id) + more } }
+	times := func(n int, piece, end string) func(string) string {
+		return func(id string) string { return chunked(id) + strings.Repeat(piece, n) + end }
+	}
 	return []Behaviour{
 		sends("chunk-size-word", "sends a chunk size that is no number", then("xyz\r\nabc\r\n0\r\n\r\n"), closes),
 		sends("chunk-size-negative", "sends a chunk size of -1", then("-1\r\nabc\r\n0\r\n\r\n"), closes),
 		sends("chunk-size-overflow", "sends a chunk size of 2^68", then("100000000000000000\r\nabc"), closes),
 		sends("chunk-size-empty", "sends an empty chunk size", then("\r\nabc\r\n0\r\n\r\n"), closes),
 		sends("chunk-longer", "sends a chunk that is longer than its size", then("2\r\nabcdef\r\n0\r\n\r\n"), closes),
-		sends("chunk-extension-flood", "sends a chunk extension of a megabyte", then("2;"+strings.Repeat("x", 1<<20)+"\r\n"), closes),
-		sends("chunk-extensions", "sends single bytes with 4 KiB of extensions each", then(
-			strings.Repeat("1;"+strings.Repeat("x", 4000)+"\r\na\r\n", 500)+"0\r\n\r\n"), closes),
-		sends("trailer-flood", "sends 10 MiB of trailers", then("0\r\n"+strings.Repeat("X-Filler: xxxxxxxxxxxxxxxxxxxx\r\n", 320_000)), closes),
+		sends("chunk-extension-flood", "sends a chunk extension of a megabyte", func(id string) string {
+			return chunked(id) + "2;" + strings.Repeat("x", 1<<20) + "\r\n"
+		}, closes),
+		sends("chunk-extensions", "sends single bytes with 4 KiB of extensions each", times(
+			500, "1;"+strings.Repeat("x", 4000)+"\r\na\r\n", "0\r\n\r\n"), closes),
+		sends("trailer-flood", "sends 10 MiB of trailers", func(id string) string {
+			return chunked(id) + "0\r\n" + strings.Repeat("X-Filler: xxxxxxxxxxxxxxxxxxxx\r\n", 320_000)
+		}, closes),
 		sends("trailer-bad", "sends a trailer without a colon", then("0\r\nNonsense\r\n\r\n"), closes),
 	}
 }
@@ -109,8 +116,8 @@ func Sockets() []Behaviour {
 		socket("accept-close", "closes each connection as soon as it is there", func(*conn) {}),
 		socket("accept-reset", "resets each connection as soon as it is there", func(c *conn) { c.reset() }),
 		socket("accept-silent", "accepts connections and neither reads nor writes", func(c *conn) { c.sleep(unread); c.hold() }),
-		socket("accept-greets", "greets each connection with an answer nobody asked for, and answers nothing else", func(c *conn) {
-			c.write(whole("stolen"))
+		socket("accept-greets", "sends an answer on each connection without reading anything, and no other", func(c *conn) {
+			c.write("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhello\n")
 			c.hold()
 		}),
 		socket("accept-garbage", "sends random bytes to each connection", func(c *conn) {

@@ -118,7 +118,7 @@ func (s *session) begin(f *http2.MetaHeadersFrame) {
 	if f.StreamEnded() {
 		s.end(st)
 	}
-	b, ok := find(HTTP2(), st.behave)
+	b, ok := s.origin.find(st.behave)
 	if !ok {
 		st.headers(true, ":status", "404")
 		return

@@ -3,6 +3,7 @@ package faulty
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/net/http2"
 )
@@ -103,10 +104,14 @@ func silent2() []Behaviour {
 		does("stalls-after-head", "falls silent after the head", func(st *stream) { st.headers(false, ":status", "200") }),
 		does("stalls-in-body", "falls silent within the body", func(st *stream) { st.begun() }),
 		does("stalls-after-inform", "sends a 103 and falls silent", func(st *stream) { st.headers(false, ":status", "103", "link", "</a>") }),
-		does("stalls-in-frame", "falls silent within a frame of the body", func(st *stream) {
+		does("stalls-in-frame", "falls silent within a frame of the body, and closes a little after the client had enough", func(st *stream) {
 			st.begun()
+			st.mu.Lock() // the rest of the frame would be whatever came next
+			defer st.mu.Unlock()
 			n := st.number
-			st.bytes(string([]byte{0, 0, 64, 0, 0, byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}) + "half")
+			st.write(string([]byte{0, 0, 64, 0, 0, byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}) + "half")
+			st.sleep(900 * time.Millisecond)
+			_ = st.Close()
 		}),
 	}
 }
@@ -205,10 +210,10 @@ func floods2() []Behaviour {
 		many("inform-flood", "sends 100,000 interim answers", 100_000, func(st *stream) bool {
 			return st.headers(false, ":status", "103", "link", "</a>")
 		}),
-		many("settings-flood", "sends 10,000 SETTINGS, and answers", 10_000, func(st *stream) bool {
+		many("settings-flood", "sends 5,000 SETTINGS, and answers", 5_000, func(st *stream) bool {
 			return st.frame(func(f *http2.Framer) error { return f.WriteSettings() })
 		}),
-		many("ping-flood", "sends 10,000 PING, and answers", 10_000, func(st *stream) bool {
+		many("ping-flood", "sends 5,000 PING, and answers", 5_000, func(st *stream) bool {
 			return st.frame(func(f *http2.Framer) error { return f.WritePing(false, [8]byte{}) })
 		}),
 		does("large-head", "sends 10 MiB of header fields", func(st *stream) {
@@ -221,9 +226,9 @@ func floods2() []Behaviour {
 			}
 			st.raw(http2.FrameContinuation, http2.FlagContinuationEndHeaders, st.number, "")
 		}),
-		does("continuation-flood", "sends 100,000 empty CONTINUATION, and answers", func(st *stream) {
+		does("continuation-flood", "sends 10,000 empty CONTINUATION, and answers", func(st *stream) {
 			st.raw(http2.FrameHeaders, 0, st.number, "\x88")
-			for range 100_000 {
+			for range 10_000 {
 				if !st.raw(http2.FrameContinuation, 0, st.number, "") {
 					return
 				}

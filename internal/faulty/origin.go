@@ -31,6 +31,7 @@ type Behaviour struct {
 type Origin struct {
 	listener net.Listener
 	serve    func(*conn)
+	known    []Behaviour
 	done     chan struct{}
 	wg       sync.WaitGroup
 
@@ -41,26 +42,27 @@ type Origin struct {
 }
 
 // Start starts an origin that speaks HTTP/1.1 and knows the behaviours of HTTP1.
-func Start() (*Origin, error) { return start("127.0.0.1:0", (*conn).serveHTTP1) }
+func Start() (*Origin, error) { return start("127.0.0.1:0", HTTP1(), (*conn).serveHTTP1) }
 
 // StartAt is Start at an address that was used before.
-func StartAt(address string) (*Origin, error) { return start(address, (*conn).serveHTTP1) }
+func StartAt(address string) (*Origin, error) { return start(address, HTTP1(), (*conn).serveHTTP1) }
 
 // StartHTTP2 starts an origin that speaks HTTP/2 by prior knowledge and knows the behaviours of HTTP2.
-func StartHTTP2() (*Origin, error) { return start("127.0.0.1:0", (*conn).serveHTTP2) }
+func StartHTTP2() (*Origin, error) { return start("127.0.0.1:0", HTTP2(), (*conn).serveHTTP2) }
 
 // StartSocket starts an origin all of whose connections are treated alike, whatever is asked: one of Sockets.
 func StartSocket(b Behaviour) (*Origin, error) {
-	return start("127.0.0.1:0", func(c *conn) { b.http1(c, &request{conn: c}) })
+	return start("127.0.0.1:0", nil, func(c *conn) { b.http1(c, &request{conn: c}) })
 }
 
-func start(address string, serve func(*conn)) (*Origin, error) {
+func start(address string, known []Behaviour, serve func(*conn)) (*Origin, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, err
 	}
 	o := &Origin{
-		listener: l, serve: serve, done: make(chan struct{}), conns: make(map[*conn]struct{}), seen: make(map[string]int),
+		listener: l, serve: serve, known: known, done: make(chan struct{}),
+		conns: make(map[*conn]struct{}), seen: make(map[string]int),
 	}
 	o.wg.Go(o.accept)
 	return o, nil
@@ -140,4 +142,14 @@ func (o *Origin) note(id string) {
 	o.mu.Lock()
 	o.seen[id]++
 	o.mu.Unlock()
+}
+
+// find returns the behaviour of that name.
+func (o *Origin) find(name string) (Behaviour, bool) {
+	for _, b := range o.known {
+		if b.Name == name {
+			return b, true
+		}
+	}
+	return Behaviour{}, false
 }

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"errors"
 	"io"
 	"maps"
 	"net/http"
@@ -41,6 +42,9 @@ type attempt struct {
 	informs  informs
 	failed   bool         // the instance failed; said so already
 	reused   bool         // the connection had been idle
+	fresh    bool         // the connection had not been used before
+	repeated bool         // the engine was about to send it again, and was kept from that
+	wrote    atomic.Bool  // its head may have left over HTTP/2
 	expired  atomic.Int32 // an expiry
 	finished atomic.Bool  // what was counted as open is not any more
 }
@@ -84,6 +88,9 @@ func (a *attempt) target(preserveHost bool) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	a.cancel = cancel
 	a.trace.GotConn = a.gotConn
+	if a.route.service.settings.http2 {
+		a.trace.WroteHeaders = a.wroteHeaders
+	}
 	if a.x.Inform != nil {
 		a.trace.Got1xxResponse = a.got1xx
 	}
@@ -138,6 +145,9 @@ func safe(method string) bool {
 	return false
 }
 
+// errRepeated is why an attempt was cancelled that the engine was about to send again.
+var errRepeated = errors.New("the engine would send it again")
+
 // roundTrip sends the request and returns the head of the answer, or what went wrong. After a failure the attempt is
 // over.
 func (a *attempt) roundTrip() (*http.Response, *failure) {
@@ -156,7 +166,7 @@ func (a *attempt) roundTrip() (*http.Response, *failure) {
 	}
 	if err == nil {
 		if resp.Close && a.conn != nil { // the connection is not used again, so its last head is this one
-			dropListed(resp.Header, a.conn.listed.names)
+			dropListed(resp.Header, a.conn.answers.names)
 		}
 		if err = sanitize(resp, a.x.Upgrade); err != nil {
 			a.cancel(nil) // the engine may wait for the request's body otherwise
@@ -267,12 +277,19 @@ func (a *attempt) finish() {
 	}
 }
 
-// gotConn is told by the engine over which connection the request will go.
+// wroteHeaders is told by the engine that the head of the request has left.
+func (a *attempt) wroteHeaders() { a.wrote.Store(true) }
+
+// gotConn is told by the engine over which connection the request will go. If it is not for the first time, the engine
+// sends the request again by itself. It may do so when a connection had died that had been idle. But it would also go on
+// for as long as new connections die, and for as long as an HTTP/2 instance refuses the request: hundreds of times a
+// second. That is for retries to decide.
 func (a *attempt) gotConn(info httptrace.GotConnInfo) {
-	if a.got != 0 {
+	a.repeated = a.fresh || a.wrote.Load()
+	if a.got != 0 && !a.repeated {
 		a.replayed() // by the engine
 	}
-	a.reused = info.WasIdle
+	a.fresh, a.reused = !info.Reused, info.WasIdle
 	if info.WasIdle {
 		a.got = max(a.began, 1) // at once, and the clock need not be read
 	} else {
@@ -284,10 +301,16 @@ func (a *attempt) gotConn(info httptrace.GotConnInfo) {
 	if a.conn, _ = info.Conn.(*conn); a.conn != nil {
 		a.conn.open.Add(1)
 		a.mark = a.conn.sent.Load()
-		a.conn.listed.wanted.Store(true)
 		if a.conn.looks { // one over HTTP/2 is not this attempt's alone
 			a.conn.wary = info.WasIdle && !safe(a.request.Method)
+			a.conn.answers.expect(a.request.Method == http.MethodHead)
 		}
+	}
+	if a.repeated {
+		if a.conn != nil && a.conn.looks {
+			a.conn.over.Store(true) // or some of it may leave
+		}
+		a.cancel(errRepeated)
 	}
 }
 

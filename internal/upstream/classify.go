@@ -85,10 +85,10 @@ func (a *attempt) theirs(err error) *failure {
 		return a.fault(exchange.UpstreamProtocol, "the instance sent too many interim responses", err)
 	case errors.As(err, &breach):
 		return a.fault(exchange.UpstreamProtocol, breach.detail, err)
-	case reset(err) || a.torn(err):
+	case a.repeated, a.torn(), reset(err):
 		f := a.fault(exchange.UpstreamReset, "the instance closed the connection before it had answered", err)
-		f.cause, f.sent = causeReset, a.sent() && !refused(err)
-		if f.stale = a.reused && !a.sent() && !a.route.service.settings.http2; f.stale {
+		f.cause, f.sent = causeReset, a.sent() && !refused(err) // what the engine repeats is safe, or was not sent
+		if f.stale = a.reused && !a.repeated && !a.sent() && !a.route.service.settings.http2; f.stale {
 			f.fault = false // closing an idle connection is no failure
 		}
 		return f
@@ -172,6 +172,7 @@ func reset(err error) bool {
 	for _, part := range [...]string{
 		"server closed idle connection", "client connection lost", "client conn not usable", "client conn is closed",
 		"client connection force closed", "GOAWAY", "REFUSED_STREAM", "received from peer", "connection broken: EOF",
+		"unexpected EOF reading trailer",
 	} {
 		if strings.Contains(text, part) {
 			return true

@@ -10,18 +10,19 @@ import (
 )
 
 // A conn counts the bytes that may have left over it, so that it is known whether an instance can have seen anything of
-// a request, sees what the engine does not tell of an answer, and ends when it is idle for idleTime.
+// a request, follows the answers that come in, and ends when it is idle for idleTime.
 type conn struct {
 	net.Conn
-	sent   atomic.Uint64
-	listed listed
+	sent    atomic.Uint64
+	answers answers // of HTTP/1.1
+	ended   bool    // for the reader: the rest is not wanted
 
 	looks bool         // whether it is idle; the engine does so itself for HTTP/2
 	open  atomic.Int32 // attempts that use it
 	seen  uint64       // what had been sent at the last look
 	quiet int          // looks at which nothing had been going on since the one before
 
-	over atomic.Bool // the instance has ended the stream: no answer can come
+	over atomic.Bool // the instance has ended the stream, or said what nobody asked for: no answer can come
 	wary bool        // the next write is the first of a request that must not be written in vain
 }
 
@@ -38,24 +39,37 @@ func (d *dialer) conn(c net.Conn) *conn {
 	return w
 }
 
-// Read shows what comes in to listed. The engine reads all the time, so that a read deadline is a clock that costs a
-// request nothing: the engine's own timeout sets and stops a timer for each, which is 0.5 µs. To the engine an idle
-// connection looks as if the instance had closed it, which it must expect at any time.
+// Read keeps back what nobody asked for. The engine reads all the time, so that a read deadline is a clock that costs a
+// request nothing: the engine's own timeout sets and stops a timer for each, which is 0.5 µs. To the engine both an idle
+// connection and one that has more to say look as if the instance had closed them, which it must expect at any time.
 func (c *conn) Read(p []byte) (int, error) {
-	for {
+	for !c.ended {
 		n, err := c.Conn.Read(p)
-		if n > 0 || !c.looks || !errors.Is(err, os.ErrDeadlineExceeded) {
-			c.listed.read(p[:n])
-			if err != nil && c.looks && !errors.Is(err, net.ErrClosed) {
+		switch {
+		case !c.looks:
+			return n, err
+		case n > 0:
+			asked := c.answers.take(p[:n])
+			if c.ended = asked < n; c.ended {
 				c.over.Store(true)
 			}
-			return n, err
+			if asked > 0 {
+				return asked, nil // an error will come again
+			}
+			return 0, io.EOF
+		case !errors.Is(err, os.ErrDeadlineExceeded):
+			if !errors.Is(err, net.ErrClosed) {
+				c.answers.broken()
+				c.over.Store(true)
+			}
+			return 0, err
 		}
 		if c.idle() && c.leave() {
 			return 0, io.EOF
 		}
 		c.lookLater()
 	}
+	return 0, io.EOF
 }
 
 // idle reports whether nothing has been going on for long enough. It is called at each look.
@@ -94,6 +108,9 @@ func (c *conn) Write(p []byte) (int, error) {
 	if c.gone() {
 		c.sent.Add(-uint64(len(p)))
 		return 0, errGone
+	}
+	if c.looks {
+		c.answers.sending()
 	}
 	n, err := c.Conn.Write(p)
 	if n == 0 && err != nil {

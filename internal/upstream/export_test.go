@@ -25,12 +25,22 @@ func Kept(s *Service) int64 { return s.settings.memory.used.Load() }
 
 // Listed returns what the Connection fields of a head list that comes in in these pieces, and whether the head was whole.
 func Listed(pieces ...[]byte) (string, bool) {
-	var l listed
-	l.wanted.Store(true)
+	a := answers{state: answerHead}
 	for _, p := range pieces {
-		l.read(p)
+		a.take(p)
 	}
-	return l.names, !l.wanted.Load()
+	return a.names, a.state != answerHead
+}
+
+// Asked returns how many bytes of an answer that comes in in these pieces were asked for.
+func Asked(bare bool, pieces ...[]byte) (n int) {
+	var a answers
+	a.expect(bare)
+	a.sending()
+	for _, p := range pieces {
+		n += a.take(p)
+	}
+	return n
 }
 
 // Spread counts how many of n hashes a table of these instances gives to each, by id.

@@ -3,7 +3,6 @@ package upstream
 import (
 	"fmt"
 	"net"
-	"strings"
 
 	"github.com/asynched/api-gateway/exchange"
 )
@@ -50,12 +49,6 @@ func (c *conn) gone() bool {
 	return ended(c.Conn)
 }
 
-// torn tells whether the connection ended within the head of an answer. The engine then finds fault with the line that it
-// has a part of.
-func (a *attempt) torn(err error) bool {
-	if a.conn == nil || !a.conn.over.Load() || !a.conn.listed.wanted.Load() {
-		return false
-	}
-	text := err.Error()
-	return strings.Contains(text, "malformed MIME header") || strings.Contains(text, "malformed HTTP") && strings.Contains(text, `"HTTP/`)
-}
+// torn tells whether the connection ended within the head or the trailers of an answer. The engine then finds fault with
+// the line that it has a part of.
+func (a *attempt) torn() bool { return a.conn != nil && a.conn.answers.wasTorn() }

@@ -30,6 +30,9 @@ func sanitize(resp *http.Response, upgrade string) error {
 	if err := oneLength(resp); err != nil {
 		return err
 	}
+	if resp.StatusCode == http.StatusNoContent {
+		delete(resp.Header, "Content-Length") // RFC 9110, 8.6: the client would wait for a body, or find one missing
+	}
 	dropHopByHop(resp.Header)
 	return nil
 }

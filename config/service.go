@@ -17,6 +17,8 @@ type Service struct {
 	Timeouts Timeouts `json:"timeouts"`
 	// Retries say when a failed request is sent again.
 	Retries Retries `json:"retries"`
+	// Breaker bounds what is asked of the service at once, and gives it a rest while it fails.
+	Breaker Breaker `json:"breaker"`
 	// TLS is for the protocols https, h2 and grpcs.
 	TLS UpstreamTLS `json:"tls"`
 }

@@ -18,6 +18,7 @@ const (
 	ClientGone          Reason = "client_gone"
 	NoInstance          Reason = "no_instance"
 	NoHealthyInstance   Reason = "no_healthy_instance"
+	UpstreamOverloaded  Reason = "upstream_overloaded"
 	UpstreamConnect     Reason = "upstream_connect"
 	UpstreamTLS         Reason = "upstream_tls"
 	UpstreamReset       Reason = "upstream_reset"
@@ -144,6 +145,11 @@ func Reasons() []ReasonInfo {
 			NoHealthyInstance, http.StatusServiceUnavailable, Upstream, "destination_unavailable", "No healthy instance",
 			"Every instance of the service is unhealthy.",
 			"`sallyport instances` shows the reason for each and since when.",
+		},
+		{
+			UpstreamOverloaded, http.StatusServiceUnavailable, Upstream, "connection_limit_reached", "The service is overloaded",
+			"As many requests or connections are open towards the service as its configuration allows, and the request found no place in time.",
+			"Come back after `Retry-After`. If it lasts: make the service faster, add instances, or raise the cap of the service that the log line names.",
 		},
 		{
 			FaultInjected, http.StatusServiceUnavailable, Gateway, "proxy_internal_response", "Failure on purpose",

@@ -58,6 +58,7 @@ func New(version string) *Set {
 			Help: "Requests that have begun and whose answer is not complete; open tunnels included.",
 		}, func() float64 { return float64(s.inFlight.sum()) }),
 		newInstanceGauges(s),
+		newGuardGauges(s),
 		newBudgetGauges(s),
 	)
 	s.registry.MustRegister(s.all()...)

@@ -18,6 +18,9 @@ type Service struct {
 	retries     children[string]
 	transitions children[string]
 	ejections   children[struct{}]
+	rejections  children[string]
+	observed    children[string]
+	guard       func() Guard // guarded by set.mu
 	replays     children[struct{}]
 	hedges      children[struct{}]
 	hedgeWins   children[struct{}]
@@ -73,6 +76,7 @@ func (v *Service) Close() error {
 		single.DeleteLabelValues(v.name)
 	}
 	v.retries.each(func(cause string) { s.retries.DeleteLabelValues(v.name, cause) })
+	v.forgetGuard()
 	v.transitions.each(func(to string) { s.transitions.DeleteLabelValues(v.name, to) })
 	return nil
 }

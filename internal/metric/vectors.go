@@ -13,6 +13,8 @@ type vectors struct {
 	replays, hedges, hedgeWins                          *prometheus.CounterVec
 	head                                                *prometheus.HistogramVec
 
+	rejections, observed *prometheus.CounterVec
+
 	connections     *prometheus.CounterVec
 	connectionsOpen *prometheus.GaugeVec
 
@@ -52,6 +54,10 @@ func newVectors() vectors {
 			"Changes of an instance's health, by the state it came to.", "service", "to"),
 		ejections: counters("upstream_ejections_total",
 			"Instances put aside for a while because they kept failing real requests.", "service"),
+		rejections: counters("upstream_rejected_total",
+			"Requests that were not sent to a service to protect it, by what forbade it.", "service", "cause"),
+		observed: counters("upstream_would_reject_total",
+			"Requests that were sent although a policy that only observes would have forbidden it.", "service", "cause"),
 		connections: counters("connections_total",
 			"Connections accepted.", "listener"),
 		connectionsOpen: prometheus.NewGaugeVec(prometheus.GaugeOpts{
@@ -73,6 +79,7 @@ func (v *vectors) all() []prometheus.Collector {
 	return []prometheus.Collector{
 		v.requests, v.errors, v.bytesIn, v.bytesOut, v.duration,
 		v.attempts, v.failures, v.head, v.retries, v.replays, v.hedges, v.hedgeWins, v.transitions, v.ejections,
+		v.rejections, v.observed,
 		v.connections, v.connectionsOpen,
 		v.reloads, v.revision, v.lastSuccess,
 	}

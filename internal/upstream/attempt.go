@@ -87,6 +87,9 @@ func (a *attempt) target(preserveHost bool) {
 	}
 	ctx, cancel := context.WithCancelCause(r.Context())
 	a.cancel = cancel
+	if g := a.route.service.guard; g != nil {
+		ctx = g.asking(ctx)
+	}
 	a.trace.GotConn = a.gotConn
 	if a.route.service.settings.http2 {
 		a.trace.WroteHeaders = a.wroteHeaders
@@ -285,6 +288,9 @@ func (a *attempt) wroteHeaders() { a.wrote.Store(true) }
 // for as long as new connections die, and for as long as an HTTP/2 instance refuses the request: hundreds of times a
 // second. That is for retries to decide.
 func (a *attempt) gotConn(info httptrace.GotConnInfo) {
+	if a.route.service.guard != nil {
+		a.connected()
+	}
 	a.repeated = a.fresh || a.wrote.Load()
 	if a.got != 0 && !a.repeated {
 		a.replayed() // by the engine

@@ -35,7 +35,13 @@ const (
 // classify finds out what an error of the engine means. What ended the attempt from this side comes first: the errors
 // that follow from it say nothing.
 func (a *attempt) classify(err error) *failure {
-	f := a.ours(err)
+	var f *failure
+	if a.route.service.guard != nil {
+		f = a.unconnected(err)
+	}
+	if f == nil {
+		f = a.ours(err)
+	}
 	if f == nil {
 		f = a.theirs(err)
 	}

@@ -22,6 +22,7 @@ type Group struct {
 	observe func(Transition)
 	metrics *metric.Service // nil without metrics
 	set     atomic.Pointer[Set]
+	guard   atomic.Pointer[guard] // of the service that sends to it; nil without one
 
 	mu      sync.Mutex // held by whoever changes the set or the health of an instance
 	returns *time.Timer

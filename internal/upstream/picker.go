@@ -50,6 +50,9 @@ func (s *Service) current() *picker {
 
 // prepare makes a picker for the set; old is the one before, or nil.
 func (s *Service) prepare(set *Set, old *picker) *picker {
+	if old == nil { // it begins to serve
+		s.group.guardedBy(s.guard)
+	}
 	p := &picker{set: set}
 	b := &s.settings.balance
 	usable, eligible := 0, 0 // those with a weight that are not draining, and those of them that are eligible

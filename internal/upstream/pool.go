@@ -35,7 +35,7 @@ func newPool(c *config.Service, files tlsFiles, dial dialFunc) (*pool, error) {
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
 	}
-	d := &dialer{dial: dial, timeout: time.Duration(c.Timeouts.Connect), tls: secrets, http2: c.HTTP2()}
+	d := &dialer{dial: counted(dial), timeout: time.Duration(c.Timeouts.Connect), tls: secrets, http2: c.HTTP2()}
 	var protocols http.Protocols
 	protocols.SetHTTP1(!c.HTTP2())
 	protocols.SetHTTP2(c.HTTP2() && c.Secure())
@@ -45,8 +45,6 @@ func newPool(c *config.Service, files tlsFiles, dial dialFunc) (*pool, error) {
 		HTTP2: &http.HTTP2Config{
 			MaxReceiveBufferPerStream: streamWindow, SendPingTimeout: pingAfter, PingTimeout: pingTimeout,
 		},
-		DialContext:            d.plain,
-		DialTLSContext:         d.secure,
 		DisableCompression:     true,
 		MaxIdleConnsPerHost:    idlePerInstance,
 		MaxIdleConns:           idleInAll,
@@ -55,6 +53,10 @@ func newPool(c *config.Service, files tlsFiles, dial dialFunc) (*pool, error) {
 	}
 	if c.HTTP2() {
 		t.IdleConnTimeout = idleTime // for HTTP/1.1 the connection itself looks after that
+	}
+	t.DialContext, t.DialTLSContext = capped(d.plain, t.CloseIdleConnections), capped(d.secure, t.CloseIdleConnections)
+	if c.HTTP2() { // a connection that is new is idle too, and those who wait for it would lose it
+		t.DialContext, t.DialTLSContext = capped(d.plain, func() {}), capped(d.secure, func() {})
 	}
 	return &pool{t}, nil
 }
@@ -66,9 +68,19 @@ func (p *pool) Close() error {
 }
 
 // poolKey returns a hash of all that a pool depends on.
-func poolKey(c *config.Service, files tlsFiles) string {
+func poolKey(name string, c *config.Service, files tlsFiles) string {
+	owner := poolOwner(name, c)
 	if !c.Secure() {
-		return digest(fmt.Sprint("plain", c.HTTP2(), c.Timeouts.Connect))
+		return digest(fmt.Sprint("plain", c.HTTP2(), c.Timeouts.Connect), owner)
 	}
-	return digest(fmt.Sprint("tls", c.HTTP2(), c.Timeouts.Connect, c.TLS.Insecure), c.TLS.ServerName, files.digest())
+	return digest(fmt.Sprint("tls", c.HTTP2(), c.Timeouts.Connect, c.TLS.Insecure), c.TLS.ServerName, files.digest(), owner)
+}
+
+// poolOwner names the service that has a pool to itself, by its breaker: connections that were counted under another cap
+// stay behind. It is "" for one that shares.
+func poolOwner(name string, c *config.Service) string {
+	if c.Breaker.MaxConnections == 0 {
+		return ""
+	}
+	return fmt.Sprint(name, " ", c.Breaker)
 }

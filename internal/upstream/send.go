@@ -7,8 +7,8 @@ import (
 	"github.com/asynched/api-gateway/exchange"
 )
 
-// send carries an exchange through as many attempts as it takes and is allowed.
-func (r *route) send(x *exchange.Exchange) (*http.Response, *exchange.Error) {
+// send carries an exchange that came at first and may go now through as many attempts as it takes and is allowed.
+func (r *route) send(x *exchange.Exchange, first, now time.Duration) (*http.Response, *exchange.Error) {
 	s := r.service
 	if x.Upgrade != "" && s.settings.http2 {
 		return nil, exchange.Errorf(exchange.UpgradeNotSupported, "the service speaks HTTP/2: no upgrade to %s", x.Upgrade)
@@ -16,24 +16,23 @@ func (r *route) send(x *exchange.Exchange) (*http.Response, *exchange.Error) {
 	if x.Rehearsal {
 		return r.rehearse(x)
 	}
-	first := s.group.now()
 	s.budget.request(first)
 	prepare(x, s.settings.http2)
 	body := r.keep(x)
-	resp, err := r.attempts(x, first)
+	resp, err := r.attempts(x, first, now)
 	if body != nil {
 		body.over(x, err == nil)
 	}
 	return resp, err
 }
 
-// attempts makes one attempt after the other. The first one begins at first.
-func (r *route) attempts(x *exchange.Exchange, first time.Duration) (*http.Response, *exchange.Error) {
+// attempts makes one attempt after the other. The exchange came at first, and the first attempt begins now.
+func (r *route) attempts(x *exchange.Exchange, first, now time.Duration) (*http.Response, *exchange.Error) {
 	s := r.service
 	var tried []*Instance
 	var last *exchange.Error
 	replays := 0
-	for n, now := 1, first; ; n, now = n+1, s.group.now() {
+	for n := 1; ; n, now = n+1, s.group.now() {
 		i, nobody := s.pick(x, tried)
 		if nobody != nil {
 			if last != nil {

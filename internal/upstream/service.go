@@ -19,6 +19,7 @@ type Service struct {
 	settings *Settings
 	group    *Group
 	metrics  *metric.Service // nil without metrics
+	guard    *guard          // nil without caps, breaker and adaptive concurrency
 	plain    route           // what Handle does
 
 	picker atomic.Pointer[picker]
@@ -30,21 +31,29 @@ type Service struct {
 // New compiles the configuration of a service and returns the service. If the last snapshot had one of the same name,
 // group and configuration, it is that one: what its balancer knows lives on.
 func New(name string, c *config.Service, g *Group, env Env) (*Service, error) {
-	settings, err := Compile(c, env)
+	settings, err := compileFor(name, c, env)
 	if err != nil {
 		return nil, err
 	}
 	if env.Engine != nil {
 		return NewService(name, settings, g), nil
 	}
+	guard, err := borrowGuard(name, settings, g, env.Leases)
+	if err != nil {
+		return nil, err
+	}
 	key := fmt.Sprintf("upstream/service/%s/%s/%p", name, settings.key, g)
-	return lease.Borrow(env.Leases, key, func() (*Service, error) { return NewService(name, settings, g), nil })
+	return lease.Borrow(env.Leases, key, func() (*Service, error) { return newService(name, settings, g, guard), nil })
 }
 
 // NewService returns a service with settings that are compiled already: one of the many that are configured alike. It is
 // cheap until the first request.
 func NewService(name string, settings *Settings, g *Group) *Service {
-	s := &Service{name: name, settings: settings, group: g}
+	return newService(name, settings, g, newGuard(name, settings, g))
+}
+
+func newService(name string, settings *Settings, g *Group, guard *guard) *Service {
+	s := &Service{name: name, settings: settings, group: g, guard: guard}
 	s.plain = route{service: s, preserveHost: true, timeouts: settings.timeouts, retries: settings.retries}
 	s.turn.Store(settings.rand())
 	if settings.metrics != nil {
@@ -104,7 +113,14 @@ func (s *Service) Route(o RouteOptions) exchange.Handler {
 // Handle sends the exchange.
 func (r *route) Handle(x *exchange.Exchange) (*http.Response, error) {
 	x.Service = r.service.name
-	resp, err := r.send(x)
+	var resp *http.Response
+	var err *exchange.Error
+	if r.service.guard == nil {
+		first := r.service.group.now()
+		resp, err = r.send(x, first, first)
+	} else {
+		resp, err = r.guarded(x)
+	}
 	if err != nil {
 		return nil, err // not returned as it is: a nil *exchange.Error would be an error
 	}

@@ -34,19 +34,20 @@ type Env struct {
 // Settings are what the configuration of a service says about sending to it, compiled. They are immutable and shared by
 // all services that are configured alike, and by those over the next snapshots.
 type Settings struct {
-	scheme   string
-	http2    bool
-	grpc     bool
-	balance  balance
-	ejection Ejection
-	timeouts timeouts
-	retries  retries
-	engine   http.RoundTripper
-	rand     func() uint64
-	metrics  *metric.Set
-	key      string // the same for the same configuration and the same contents of its files
-	watches  sync.Pool
-	memory   *blocks // for bodies that are kept
+	scheme    string
+	http2     bool
+	grpc      bool
+	balance   balance
+	ejection  Ejection
+	timeouts  timeouts
+	retries   retries
+	isolation isolation
+	engine    http.RoundTripper
+	rand      func() uint64
+	metrics   *metric.Set
+	key       string // the same for the same configuration and the same contents of its files
+	watches   sync.Pool
+	memory    *blocks // for bodies that are kept
 }
 
 type balance struct {
@@ -63,7 +64,11 @@ type timeouts struct{ response, idle, request time.Duration }
 // Compile makes Settings of a service's configuration. Its instances and its active checks do not matter to them.
 // Errors name the key: tls.ca. The pool of connections depends on the protocol, the connect timeout and TLS alone, so
 // that services that agree on these share one.
-func Compile(c *config.Service, env Env) (*Settings, error) {
+func Compile(c *config.Service, env Env) (*Settings, error) { return compileFor("", c, env) }
+
+// compileFor does it for one service, which does not share its pool if its connections have a cap: to make room for one of
+// its own would close idle ones of others.
+func compileFor(name string, c *config.Service, env Env) (*Settings, error) {
 	files, err := readTLS(c)
 	if err != nil {
 		return nil, err
@@ -71,7 +76,7 @@ func Compile(c *config.Service, env Env) (*Settings, error) {
 	if env.Engine != nil {
 		return compile(c, env, env.Engine, "")
 	}
-	pooled, err := lease.Borrow(env.Leases, "upstream/pool/"+poolKey(c, files), func() (*pool, error) {
+	pooled, err := lease.Borrow(env.Leases, "upstream/pool/"+poolKey(name, c, files), func() (*pool, error) {
 		return newPool(c, files, env.Dial)
 	})
 	if err != nil {
@@ -80,7 +85,7 @@ func Compile(c *config.Service, env Env) (*Settings, error) {
 	if _, err := borrowBlocks(env.Leases); err != nil { // for this snapshot too, if it is not the one that compiles
 		return nil, err
 	}
-	key, err := settingsKey(c, files)
+	key, err := settingsKey(name, c, files)
 	if err != nil {
 		return nil, err
 	}
@@ -103,6 +108,7 @@ func compile(c *config.Service, env Env, engine http.RoundTripper, key string) (
 			response: time.Duration(c.Timeouts.Response), idle: time.Duration(c.Timeouts.Idle),
 			request: time.Duration(c.Timeouts.Request),
 		},
+		isolation: isolation{breaker: c.Breaker},
 	}
 	s.watches.New = func() any { return newWatch(s) }
 	var err error
@@ -131,14 +137,14 @@ func compile(c *config.Service, env Env, engine http.RoundTripper, key string) (
 }
 
 // settingsKey returns a hash of all that Settings are made of.
-func settingsKey(c *config.Service, files tlsFiles) (string, error) {
+func settingsKey(name string, c *config.Service, files tlsFiles) (string, error) {
 	d := *c
 	d.Instances, d.Health.Active = nil, config.ActiveHealth{}
 	text, err := json.Marshal(&d)
 	if err != nil {
 		return "", fmt.Errorf("hash the configuration: %w", err)
 	}
-	return digest(string(text), files.digest()), nil
+	return digest(string(text), files.digest(), poolOwner(name, c)), nil
 }
 
 // digest returns a hash of the parts.

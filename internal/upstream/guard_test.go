@@ -1,0 +1,281 @@
+package upstream_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/asynched/api-gateway/config"
+	"github.com/asynched/api-gateway/exchange"
+	"github.com/asynched/api-gateway/internal/lease"
+	"github.com/asynched/api-gateway/internal/upstream"
+	"github.com/asynched/api-gateway/spec"
+)
+
+// A patient engine answers when it is told to, or when the request is given up.
+type patient struct {
+	open, most atomic.Int32
+	next       chan struct{}
+}
+
+func (h *patient) RoundTrip(r *http.Request) (*http.Response, error) {
+	n := h.open.Add(1)
+	h.most.Store(max(h.most.Load(), n))
+	defer h.open.Add(-1)
+	select {
+	case <-h.next:
+		return canned(r)
+	case <-r.Context().Done():
+		return nil, context.Cause(r.Context())
+	}
+}
+
+// reason returns the reason of an error, "" for none.
+func reason(err error) exchange.Reason {
+	var e *exchange.Error
+	if errors.As(err, &e) {
+		return e.Reason
+	}
+	return ""
+}
+
+// scrape returns the lines of the metrics whose name begins so.
+func (r *rig) scrape(prefix string) string {
+	w := httptest.NewRecorder()
+	r.metrics.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	var lines []string
+	for line := range strings.Lines(w.Body.String()) {
+		if strings.HasPrefix(line, prefix) {
+			lines = append(lines, strings.TrimSpace(line))
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// calls sends requests that end later, and collects in which order they ended and how.
+type calls struct {
+	t    *testing.T
+	h    exchange.Handler
+	mu   sync.Mutex
+	done []string
+}
+
+func (c *calls) send(name string, change func(*exchange.Exchange)) {
+	x := newExchange(http.MethodGet, "/", nil)
+	if change != nil {
+		change(x)
+	}
+	go func() {
+		resp, err := c.h.Handle(x)
+		end := name + " " + string(reason(err))
+		if err == nil {
+			_ = resp.Body.Close()
+			end = name + " " + fmt.Sprint(resp.StatusCode)
+		}
+		c.mu.Lock()
+		c.done = append(c.done, end)
+		c.mu.Unlock()
+	}()
+	synctest.Wait()
+}
+
+// ended returns what has ended since it was asked last.
+func (c *calls) ended() string {
+	synctest.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := strings.Join(c.done, ", ")
+	c.done = nil
+	return s
+}
+
+func (c *calls) want(what string) {
+	c.t.Helper()
+	if got := c.ended(); got != what {
+		c.t.Errorf("ended: %q, want %q", got, what)
+	}
+}
+
+// guarded runs f in a bubble, with a service that has the breaker and instances that answer one by one.
+func guarded(t *testing.T, b config.Breaker, f func(r *rig, e *patient, c *calls)) {
+	synctest.Test(t, func(t *testing.T) {
+		r, e := newRig(t), &patient{next: make(chan struct{})}
+		r.env.Engine = e
+		s := r.service(func(c *config.Service) { c.Breaker = b }, "h:1", "h:2")
+		f(r, e, &calls{t: t, h: s})
+	})
+}
+
+func TestRequestsWaitInLine(t *testing.T) {
+	b := config.Breaker{MaxRequests: 2, MaxPending: 3, MaxWait: spec.Duration(time.Second)}
+	guarded(t, b, func(r *rig, e *patient, c *calls) {
+		for _, name := range []string{"a", "b", "c", "d", "e", "f"} {
+			c.send(name, nil)
+		}
+		c.want("f upstream_overloaded")
+		if got := r.scrape("sallyport_upstream_pending"); got != `sallyport_upstream_pending{service="s"} 3` {
+			t.Error(got)
+		}
+		e.next <- struct{}{}
+		e.next <- struct{}{}
+		if got := c.ended(); got != "a 200, b 200" && got != "b 200, a 200" {
+			t.Error(got)
+		}
+		c.send("g", nil)
+		time.Sleep(time.Second - time.Nanosecond)
+		c.want("") // c and d are in, e and g wait
+		time.Sleep(time.Nanosecond)
+		if got := c.ended(); got != "e upstream_overloaded" && got != "g upstream_overloaded, e upstream_overloaded" && got != "e upstream_overloaded, g upstream_overloaded" {
+			t.Error(got)
+		}
+		for range 2 {
+			e.next <- struct{}{}
+		}
+		c.ended()
+		c.send("h", nil)
+		e.next <- struct{}{}
+		c.want("h 200")
+		if e.most.Load() != 2 {
+			t.Errorf("%d requests were open at once", e.most.Load())
+		}
+		if got := r.scrape("sallyport_upstream_rejected_total"); got != `sallyport_upstream_rejected_total{cause="max_requests",service="s"} 3` {
+			t.Error(got)
+		}
+	})
+}
+
+// A client that leaves makes room for the next one in line, and its place in line is free at once.
+func TestClientLeavesTheLine(t *testing.T) {
+	b := config.Breaker{MaxRequests: 1, MaxPending: 1, MaxWait: spec.Duration(time.Minute)}
+	guarded(t, b, func(_ *rig, e *patient, c *calls) {
+		ctx, leave := context.WithCancel(c.t.Context())
+		c.send("a", nil)
+		c.send("b", func(x *exchange.Exchange) { x.Request = x.Request.WithContext(ctx) })
+		c.send("c", nil)
+		c.want("c upstream_overloaded")
+		leave()
+		c.want("b client_gone")
+		c.send("d", nil)
+		c.want("")
+		e.next <- struct{}{}
+		c.want("a 200")
+		e.next <- struct{}{}
+		c.want("d 200")
+	})
+}
+
+// What is waited for a place counts towards the time that the request may take in all.
+func TestWaitCountsTowardsTheRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, e := newRig(t), &patient{next: make(chan struct{})}
+		r.env.Engine = e
+		s := r.service(func(c *config.Service) {
+			c.Breaker = config.Breaker{MaxRequests: 1, MaxPending: 2, MaxWait: spec.Duration(time.Minute)}
+			c.Timeouts.Request = spec.Duration(10 * time.Second)
+		}, "h:1")
+		c := &calls{t: t, h: s}
+		c.send("a", nil)
+		time.Sleep(6 * time.Second)
+		c.send("b", nil)
+		time.Sleep(4 * time.Second)
+		c.want("a request_timeout") // and b gets its place
+		time.Sleep(6 * time.Second)
+		c.want("b request_timeout")
+	})
+}
+
+func TestObservedCap(t *testing.T) {
+	b := config.Breaker{MaxRequests: 1, MaxPending: 1, MaxWait: spec.Duration(time.Second), Observe: true}
+	guarded(t, b, func(r *rig, e *patient, c *calls) {
+		record := new(exchange.Record)
+		c.send("a", nil)
+		c.send("b", nil)
+		c.send("c", func(x *exchange.Exchange) { x.Record = record })
+		if n := e.open.Load(); n != 3 {
+			t.Errorf("%d requests are open, want all", n)
+		}
+		if got := r.scrape("sallyport_upstream_would_reject"); got != `sallyport_upstream_would_reject_total{cause="max_requests",service="s"} 1` {
+			t.Error(got)
+		}
+		if s := record.Steps; len(s) == 0 || s[0].Verdict != "would refuse" {
+			t.Errorf("%+v", s)
+		}
+		close(e.next)
+		c.ended()
+	})
+}
+
+// A place is kept until the body of the answer ends.
+func TestPlaceIsKeptForTheBody(t *testing.T) {
+	r := newRig(t)
+	o := origin(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") })
+	s := r.service(func(c *config.Service) { c.Breaker.MaxRequests = 1 }, o)
+	for _, end := range []func(*http.Response){
+		func(resp *http.Response) { _, _ = io.Copy(io.Discard, resp.Body) },
+		func(resp *http.Response) { _ = resp.Body.Close() },
+		func(resp *http.Response) { _, _ = io.Copy(io.Discard, resp.Body); _ = resp.Body.Close() },
+	} {
+		resp, err := s.Handle(newExchange(http.MethodGet, "/", nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := get(t, s, "/"); reason(err) != exchange.UpstreamOverloaded {
+			t.Errorf("beside an answer that is not complete: %v", err)
+		}
+		end(resp)
+		if got, err := get(t, s, "/"); err != nil || got != "200 hello" {
+			t.Errorf("after it: %q, %v", got, err)
+		}
+		_ = resp.Body.Close()
+	}
+}
+
+// What is open is remembered over a change of the configuration that does not touch the breaker.
+func TestGuardSurvivesAReload(t *testing.T) {
+	o := origin(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") })
+	groups := upstream.NewGroups(upstream.GroupsEnv{})
+	defer groups.Close()
+	g := groups.Group("s")
+	g.Update(described(o))
+	lender := lease.New()
+	build := func(change func(*config.Service)) (*upstream.Service, *lease.Borrower) {
+		b := lender.Borrower()
+		s, err := upstream.New("s", settings(func(c *config.Service) {
+			c.Breaker.MaxRequests = 1
+			change(c)
+		}), g, upstream.Env{Leases: b})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s, b
+	}
+	first, b1 := build(func(*config.Service) {})
+	resp, err := first.Handle(newExchange(http.MethodGet, "/", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, b2 := build(func(c *config.Service) { c.Retries.Attempts = 4 })
+	_ = b1.Release()
+	if _, err := get(t, second, "/"); reason(err) != exchange.UpstreamOverloaded {
+		t.Errorf("other retries: %v, want that the open request counts", err)
+	}
+	third, b3 := build(func(c *config.Service) { c.Breaker.MaxRequests = 2 })
+	_ = b2.Release()
+	if _, err := get(t, third, "/"); err != nil {
+		t.Errorf("another cap: %v", err)
+	}
+	_ = resp.Body.Close()
+	_ = b3.Release()
+	if keys := lender.Keys(); len(keys) != 0 {
+		t.Errorf("left on loan: %v", keys)
+	}
+}

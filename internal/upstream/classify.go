@@ -51,6 +51,9 @@ func (a *attempt) classify(err error) *failure {
 
 // ours returns the failure if it is not the instance that ended the attempt, or if a timeout did.
 func (a *attempt) ours(err error) *failure {
+	if context.Cause(a.request.Context()) == errBeaten {
+		return &failure{err: exchange.Errorf(exchange.ClientGone, "another attempt was quicker"), sent: true}
+	}
 	if e := a.out.err(); e != nil {
 		return &failure{err: bodyError(e), sent: true}
 	}

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"syscall"
+	"time"
 
 	"github.com/asynched/api-gateway/exchange"
 )
@@ -19,6 +20,15 @@ var (
 
 // Pick shows the choice of an instance to tests: Handle allocates for other reasons.
 func Pick(s *Service, x *exchange.Exchange) (*Instance, *exchange.Error) { return s.pick(x, nil) }
+
+// Quantile returns that percentile of the times, observed one after the other at their moments.
+func Quantile(share float64, times, moments []time.Duration, now time.Duration) time.Duration {
+	var r recent
+	for n, d := range times {
+		r.observe(d, moments[n])
+	}
+	return r.quantile(share, now)
+}
 
 // Kept returns how many blocks hold bodies right now.
 func Kept(s *Service) int64 { return s.settings.memory.used.Load() }

@@ -20,12 +20,28 @@ type retries struct {
 	budget                  float64
 	backoff                 time.Duration
 	buffer                  int // bytes of a body that are kept
+	hedge                   hedging
 }
 
-func compileRetries(c *config.Retries) (retries, error) {
+// hedging says when a second attempt is made beside the first one. Without methods it is off.
+type hedging struct {
+	share   float64       // of recent requests that were quicker; 0 is a fixed time
+	fixed   time.Duration // that fixed time
+	methods []string
+}
+
+func compileRetries(s *config.Service) (retries, error) {
+	c := &s.Retries
 	r := retries{
 		attempts: max(c.Attempts, 1), methods: c.Methods, key: c.IdempotencyKey,
 		budget: c.Budget.Fraction(), backoff: time.Duration(c.Backoff), buffer: int(c.Buffer),
+	}
+	if h := s.Hedge; h != nil {
+		share, fixed, ok := h.Delay()
+		if !ok {
+			return r, fmt.Errorf("hedge.after: want a percentile from p50 to p99 or a duration, got %q", h.After)
+		}
+		r.hedge = hedging{share, fixed, h.Methods}
 	}
 	return r, r.causes(c.When)
 }

@@ -41,7 +41,12 @@ func (r *route) attempts(x *exchange.Exchange, first, now time.Duration) (*http.
 			return nil, nobody
 		}
 		a := r.begin(x, i, first, now)
+		h := r.hedge(a, n, first)
 		resp, f := a.roundTrip()
+		if h != nil {
+			a, resp, f = h.end(resp, f)
+			tried = h.also(tried)
+		}
 		if f == nil && !r.retries.status(resp.StatusCode) {
 			return a.deliver(resp), nil
 		}

@@ -26,6 +26,7 @@ type Service struct {
 	turn   atomic.Uint64 // of a round robin
 	open   atomic.Int64  // requests whose answer is not complete
 	budget budget
+	recent *recent // how long it takes, if hedging goes by that
 }
 
 // New compiles the configuration of a service and returns the service. If the last snapshot had one of the same name,
@@ -56,6 +57,9 @@ func newService(name string, settings *Settings, g *Group, guard *guard) *Servic
 	s := &Service{name: name, settings: settings, group: g, guard: guard}
 	s.plain = route{service: s, preserveHost: true, timeouts: settings.timeouts, retries: settings.retries}
 	s.turn.Store(settings.rand())
+	if settings.retries.hedge.share > 0 {
+		s.recent = new(recent)
+	}
 	if settings.metrics != nil {
 		s.metrics = settings.metrics.Service(name)
 		s.metrics.Budget(s.allowance)

@@ -132,7 +132,7 @@ func compile(c *config.Service, env Env, engine http.RoundTripper, key string) (
 			return nil, err
 		}
 	}
-	s.retries, err = compileRetries(&c.Retries)
+	s.retries, err = compileRetries(c)
 	return s, err
 }
 

@@ -26,6 +26,7 @@ type hedge struct {
 	mu     sync.Mutex
 	over   bool           // it is too late for the second attempt
 	second *attempt       // nil if there was none
+	place  *gate          // where it holds a place while both attempts are under way; nil without a cap
 	won    *http.Response // the second's answer, if it came first
 }
 
@@ -57,6 +58,9 @@ func (h *hedge) run() {
 	if b == nil {
 		return
 	}
+	if h.place != nil {
+		defer h.place.leave() // the exchange has a place of its own for the attempt that counts
+	}
 	resp, f := b.roundTrip()
 	h.mu.Lock()
 	won := !h.over && h.good(resp, f)
@@ -70,7 +74,8 @@ func (h *hedge) run() {
 	}
 }
 
-// launch begins the second attempt, unless the first one is over, there is nobody else, or the budget is spent.
+// launch begins the second attempt, unless the first one is over, there is nobody else, or the budget is spent. It does not
+// wait for a place among the requests that the service may have.
 func (h *hedge) launch() *attempt {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -80,8 +85,20 @@ func (h *hedge) launch() *attempt {
 	s := h.route.service
 	y := h.x.Fork()
 	i, nobody := s.pick(y, []*Instance{h.first.instance})
+	if nobody != nil || i.state == h.first.instance.state {
+		return nil
+	}
+	if g := s.guard; g != nil && g.requests != nil && !g.observe {
+		if !g.requests.try() {
+			return nil
+		}
+		h.place = g.requests
+	}
 	now := s.group.now()
-	if nobody != nil || i.state == h.first.instance.state || !s.budget.retry(now, h.route.retries.budget) {
+	if !s.budget.retry(now, h.route.retries.budget) {
+		if h.place != nil {
+			h.place.leave()
+		}
 		return nil
 	}
 	if s.metrics != nil {

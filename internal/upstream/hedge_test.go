@@ -103,6 +103,12 @@ func TestHedge(t *testing.T) {
 		{"the first fails meanwhile", 80 * ms, 90 * ms, 0, 200, "GET", nil, "200 h:2 140", 2, "", 1, 1},
 		{"the first is busy meanwhile", 80 * ms, 90 * ms, 503, 200, "GET", nil, "200 h:2 140", 2, "", 1, 1},
 		{"POST", time.Second, 10 * ms, 200, 200, "POST", nil, "200 h:1 1000", 1, "", 0, 0},
+		{"no room for it", time.Second, 10 * ms, 200, 200, "GET", func(c *config.Service) {
+			c.Breaker.MaxRequests = 1
+		}, "200 h:1 1000", 1, "", 0, 0},
+		{"room for it", time.Second, 10 * ms, 200, 200, "GET", func(c *config.Service) {
+			c.Breaker.MaxRequests = 2
+		}, "200 h:2 60", 2, "h:1", 1, 1},
 		{"sticky", time.Second, 10 * ms, 200, 200, "GET", func(c *config.Service) {
 			c.Balance.Sticky = &config.Sticky{Cookie: "c"}
 		}, "200 h:1 1000", 1, "", 0, 0},

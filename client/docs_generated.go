@@ -164,6 +164,7 @@ func docs() map[string]string {
 		"RouteInfo.Owner":             "Owner is who may change it: a file, this API, or registrations, which imply it.",
 		"RouteInfo.Where":             "Where a file declares it: file:line:col.",
 		"ServiceInfo":                 "ServiceInfo is a service and how its instances are.",
+		"ServiceInfo.Breaker":         "Breaker is the state of its circuit breaker, left out if it has none or has not been asked yet.",
 		"ServiceInfo.Config":          "Config is the configuration, defaults filled in. Lists leave it out.",
 		"ServiceInfo.ETag":            "ETag is the entity tag, for Write.Match; it comes in a header, and not in lists.",
 		"ServiceInfo.Instances":       "Instances by health.",

@@ -37,6 +37,8 @@ type ServiceInfo struct {
 	Protocol string `json:"protocol" required:"true"`
 	// Instances by health.
 	Instances Counts `json:"instances" required:"true"`
+	// Breaker is the state of its circuit breaker, left out if it has none or has not been asked yet.
+	Breaker string `json:"breaker,omitempty" enum:"closed,half-open,open"`
 	// Config is the configuration, defaults filled in. Lists leave it out.
 	Config *config.Service `json:"config,omitempty"`
 	// ETag is the entity tag, for Write.Match; it comes in a header, and not in lists.

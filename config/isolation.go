@@ -16,6 +16,21 @@ type Breaker struct {
 	MaxRequests int `json:"max_requests" default:"0" min:"0" max:"1000000"`
 	// MaxWait is how long a request waits for its turn, then it is refused. It counts towards timeouts.request.
 	MaxWait spec.Duration `json:"max_wait" default:"1s" max:"1m"`
+	// ErrorRate is the share of the attempts within window that must fail for the breaker to open: no connection, a
+	// reset, a timeout, a breach of the protocol, or a status that stands for one (502, 503, 504). Other answers, 500
+	// included, are none, and neither is what goes wrong on the client's side. 0% is off.
+	ErrorRate spec.Percent `json:"error_rate" default:"0%"`
+	// SlowRate is the share of the attempts within window that must be slow for it to open; 0% is off.
+	SlowRate spec.Percent `json:"slow_rate" default:"0%"`
+	// Slow is how long the head of an answer takes, once there is a connection, to be slow.
+	Slow spec.Duration `json:"slow" default:"0s"`
+	// MinRequests is how many attempts there must have been within window.
+	MinRequests int `json:"min_requests" default:"20" min:"1" max:"1000000"`
+	// Window is how far back the breaker looks.
+	Window spec.Duration `json:"window" default:"10s" min:"100ms" max:"1h"`
+	// Open is how long an open breaker refuses everything, with the reason circuit_open. After that five requests may
+	// try, and decide by the same rates whether it closes or opens again.
+	Open spec.Duration `json:"open" default:"5s" min:"10ms" max:"1h"`
 	// Observe only counts and records what would be refused, and lets it pass.
 	Observe bool `json:"observe,omitempty"`
 }

@@ -19,6 +19,7 @@ const (
 	NoInstance          Reason = "no_instance"
 	NoHealthyInstance   Reason = "no_healthy_instance"
 	UpstreamOverloaded  Reason = "upstream_overloaded"
+	CircuitOpen         Reason = "circuit_open"
 	UpstreamConnect     Reason = "upstream_connect"
 	UpstreamTLS         Reason = "upstream_tls"
 	UpstreamReset       Reason = "upstream_reset"
@@ -145,6 +146,11 @@ func Reasons() []ReasonInfo {
 			NoHealthyInstance, http.StatusServiceUnavailable, Upstream, "destination_unavailable", "No healthy instance",
 			"Every instance of the service is unhealthy.",
 			"`sallyport instances` shows the reason for each and since when.",
+		},
+		{
+			CircuitOpen, http.StatusServiceUnavailable, Upstream, "destination_unavailable", "The service is given a rest",
+			"So many requests to the service failed or were slow that its circuit breaker is open; it was not asked.",
+			"Come back after `Retry-After`. The gateway's log says what opened it; `sallyport services` shows whether it is still open.",
 		},
 		{
 			UpstreamOverloaded, http.StatusServiceUnavailable, Upstream, "connection_limit_reached", "The service is overloaded",

@@ -38,6 +38,9 @@ func impliedService(s *Server, state *control.State, name string) *refusal {
 // service returns what is known of one service, nil if there is none of that name.
 func (s *Server) service(state *control.State, name string) *client.ServiceInfo {
 	info := &client.ServiceInfo{Name: name, Instances: s.counts(name)}
+	if g, ok := s.opts.Groups.Lookup(name); ok {
+		info.Breaker = g.Breaker()
+	}
 	if c := state.Document.Config.Services[name]; c != nil {
 		info.Owner, info.Where = ownership(state, spec.Key("services", name))
 		info.Protocol, info.Config = c.Protocol, c

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -35,10 +36,19 @@ func serviceNames(ctx context.Context, c *client.Client) ([]string, error) {
 func (a *app) listServices(ctx context.Context, c *client.Client) (any, func(), error) {
 	all, err := c.Services(ctx)
 	return all, func() {
-		t := newTable("NAME", "PROTOCOL", "INSTANCES", "ELIGIBLE", "UNHEALTHY", "OWNER", "WHERE")
+		heads := []string{"NAME", "PROTOCOL", "INSTANCES", "ELIGIBLE", "UNHEALTHY", "OWNER", "WHERE"}
+		broken := slices.ContainsFunc(all, func(s client.ServiceInfo) bool { return breaking(&s) })
+		if broken {
+			heads = append(heads, "BREAKER")
+		}
+		t := newTable(heads...)
 		for _, s := range all {
 			n := s.Instances
-			t.add(s.Name, s.Protocol, strconv.Itoa(n.Total), strconv.Itoa(n.Eligible), strconv.Itoa(n.Unhealthy), s.Owner, s.Where)
+			row := []string{s.Name, s.Protocol, strconv.Itoa(n.Total), strconv.Itoa(n.Eligible), strconv.Itoa(n.Unhealthy), s.Owner, s.Where}
+			if broken {
+				row = append(row, s.Breaker)
+			}
+			t.add(row...)
 		}
 		t.print(a.out, "there are no services yet: sallyport register HOST ADDRESS makes one")
 	}, err
@@ -51,9 +61,13 @@ func (a *app) showService(ctx context.Context, c *client.Client, name string) (a
 	}
 	members, err := c.ServiceInstances(ctx, name)
 	return s, func() {
-		printFacts(a.out, []fact{
+		facts := []fact{
 			{"name", s.Name}, {"owner", owner(s.Owner, s.Where)}, {"protocol", s.Protocol}, {"instances", counts(s.Instances)},
-		})
+		}
+		if s.Breaker != "" {
+			facts = append(facts, fact{"breaker", s.Breaker})
+		}
+		printFacts(a.out, facts)
 		if len(members) > 0 {
 			fmt.Fprintln(a.out)
 			a.printInstances(members, false)
@@ -61,6 +75,9 @@ func (a *app) showService(ctx context.Context, c *client.Client, name string) (a
 		a.printConfig(s.Config)
 	}, err
 }
+
+// breaking tells whether the circuit breaker of a service is worth a word.
+func breaking(s *client.ServiceInfo) bool { return s.Breaker != "" && s.Breaker != "closed" }
 
 // counts tells how instances are: all, and what there is to say of them.
 func counts(n client.Counts) string {

@@ -20,6 +20,7 @@ type Service struct {
 	ejections   children[struct{}]
 	rejections  children[string]
 	observed    children[string]
+	breaks      children[string]
 	guard       func() Guard // guarded by set.mu
 	replays     children[struct{}]
 	hedges      children[struct{}]

@@ -13,7 +13,7 @@ type vectors struct {
 	replays, hedges, hedgeWins                          *prometheus.CounterVec
 	head                                                *prometheus.HistogramVec
 
-	rejections, observed *prometheus.CounterVec
+	rejections, observed, breaks *prometheus.CounterVec
 
 	connections     *prometheus.CounterVec
 	connectionsOpen *prometheus.GaugeVec
@@ -23,7 +23,7 @@ type vectors struct {
 }
 
 func newVectors() vectors {
-	return vectors{
+	v := vectors{
 		requests: counters("requests_total",
 			"Requests answered, by route, service, method and status code.", "route", "service", "method", "code"),
 		errors: counters("request_errors_total",
@@ -54,10 +54,6 @@ func newVectors() vectors {
 			"Changes of an instance's health, by the state it came to.", "service", "to"),
 		ejections: counters("upstream_ejections_total",
 			"Instances put aside for a while because they kept failing real requests.", "service"),
-		rejections: counters("upstream_rejected_total",
-			"Requests that were not sent to a service to protect it, by what forbade it.", "service", "cause"),
-		observed: counters("upstream_would_reject_total",
-			"Requests that were sent although a policy that only observes would have forbidden it.", "service", "cause"),
 		connections: counters("connections_total",
 			"Connections accepted.", "listener"),
 		connectionsOpen: prometheus.NewGaugeVec(prometheus.GaugeOpts{
@@ -73,13 +69,15 @@ func newVectors() vectors {
 			Help: "When the configuration that is serving was applied, in Unix time.",
 		}),
 	}
+	v.guards()
+	return v
 }
 
 func (v *vectors) all() []prometheus.Collector {
 	return []prometheus.Collector{
 		v.requests, v.errors, v.bytesIn, v.bytesOut, v.duration,
 		v.attempts, v.failures, v.head, v.retries, v.replays, v.hedges, v.hedgeWins, v.transitions, v.ejections,
-		v.rejections, v.observed,
+		v.rejections, v.observed, v.breaks,
 		v.connections, v.connectionsOpen,
 		v.reloads, v.revision, v.lastSuccess,
 	}

@@ -194,9 +194,12 @@ func (a *attempt) answered(resp *http.Response, at time.Duration) {
 	if a.x.Explaining() {
 		a.x.Note(exchange.StageAttempt, a.instance.ID, "answered", resp.Status)
 	}
-	switch resp.StatusCode {
-	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+	bad := resp.StatusCode >= http.StatusBadGateway && resp.StatusCode <= http.StatusGatewayTimeout
+	if bad {
 		a.report(true)
+	}
+	if g := a.route.service.guard; g != nil {
+		g.judge(a, at, bad)
 	}
 }
 
@@ -214,6 +217,9 @@ func (a *attempt) fail(err error) *failure {
 	f := a.classify(err)
 	s := a.instance.state
 	at := a.route.service.group.now()
+	if g := a.route.service.guard; g != nil {
+		g.judgeFailure(a, at, f)
+	}
 	switch {
 	case f.fault:
 		s.latency.punish(a.took(at), at)

@@ -1,7 +1,9 @@
 package upstream
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/asynched/api-gateway/config"
@@ -20,12 +22,14 @@ type guard struct {
 
 	requests    *gate // nil without a cap
 	connections *gate // nil without a cap
+	breaker     *breaker
 }
 
 // Why the guard refuses, as it is counted.
 const (
 	causeRequests    = "max_requests"
 	causeConnections = "max_connections"
+	causeOpen        = "circuit_open"
 )
 
 // isolation is what the configuration says of a guard. It is comparable.
@@ -34,7 +38,10 @@ type isolation struct {
 }
 
 // wanted tells whether there is anything to guard.
-func (i *isolation) wanted() bool { return i.breaker.MaxRequests > 0 || i.breaker.MaxConnections > 0 }
+func (i *isolation) wanted() bool {
+	b := &i.breaker
+	return b.MaxRequests > 0 || b.MaxConnections > 0 || b.ErrorRate > 0 || b.SlowRate > 0
+}
 
 // newGuard returns the guard of a service, nil if none is wanted.
 func newGuard(name string, settings *Settings, group *Group) *guard {
@@ -53,6 +60,7 @@ func newGuard(name string, settings *Settings, group *Group) *guard {
 	if b.MaxConnections > 0 {
 		g.connections = newGate(b.MaxConnections, b.MaxPending, time.Duration(b.MaxWait))
 	}
+	g.breaker = newBreaker(b, g.breakerChanged)
 	return g
 }
 
@@ -70,14 +78,20 @@ type pass struct {
 	guard *guard
 	holds bool // a place among the requests
 	since time.Duration
+	round uint32 // of the breaker's probes; 0 is none
 }
 
 // enter lets an exchange in that came at first, or says why not. It may wait, until then if that is not 0.
 func (g *guard) enter(x *exchange.Exchange, first, deadline time.Duration) (p pass, refusal *exchange.Error) {
 	p.guard, p.since = g, first
+	if g.breaker != nil {
+		if refusal = g.admit(x, &p, first); refusal != nil {
+			return p, refusal
+		}
+	}
 	if g.requests != nil {
 		if refusal = g.queue(x, &p, first, deadline); refusal != nil {
-			p.leave()
+			p.decided()
 			return p, refusal
 		}
 	}
@@ -122,6 +136,72 @@ func (g *guard) full(how entry) string {
 	return fmt.Sprintf("%d requests are open and %d wait", g.requests.limit.Load(), g.requests.pending)
 }
 
+// admit asks the breaker.
+func (g *guard) admit(x *exchange.Exchange, p *pass, now time.Duration) *exchange.Error {
+	ok, round, left := g.breaker.admit(now)
+	p.round = round
+	switch {
+	case ok:
+		return nil
+	case g.observe:
+		g.observed(x, causeOpen, "the breaker is open")
+		return nil
+	}
+	e := exchange.Errorf(exchange.CircuitOpen, "the service has been failing and is given a rest")
+	e.RetryAfter = left
+	return g.refused(x, causeOpen, "the breaker is open for another "+left.Round(time.Millisecond).String(), e)
+}
+
+// decided ends a probe: what it has to say, it has said.
+func (p *pass) decided() {
+	if p.round != 0 {
+		p.guard.breaker.done(p.round)
+		p.round = 0
+	}
+}
+
+// breakerChanged logs and counts a change of the breaker's state.
+func (g *guard) breakerChanged(from, to int32, why string) {
+	level := slog.LevelInfo
+	if to == breakerOpen {
+		level = slog.LevelWarn
+	}
+	g.group.log.Log(context.Background(), level, "circuit breaker changed", "service", g.name,
+		"from", stateName(from), "to", stateName(to), "reason", why, "observe", g.observe)
+	if g.metrics != nil {
+		g.metrics.Breaker(stateName(to))
+	}
+}
+
+// judge tells the breaker how an attempt ended.
+func (g *guard) judge(a *attempt, at time.Duration, failed bool) {
+	if b := g.breaker; b != nil {
+		b.observe(a.began, at, failed, b.slow > 0 && a.took(at) >= b.slow)
+	}
+}
+
+// judgeFailure tells the breaker of an attempt without an answer. What was not the instance's fault only counts if it was
+// slow: the client may have left because of that.
+func (g *guard) judgeFailure(a *attempt, at time.Duration, f *failure) {
+	switch b := g.breaker; {
+	case b == nil:
+	case f.fault:
+		g.judge(a, at, true)
+	case b.slow > 0 && a.got > 0 && f.err.Reason == exchange.ClientGone && a.took(at) >= b.slow:
+		g.judge(a, at, false)
+	}
+}
+
+// Breaker returns the state of the service's circuit breaker: closed, half-open or open, and "" without one. One that only
+// observes has a state too.
+func (g *Group) Breaker() string {
+	guard := g.guard.Load()
+	if guard == nil || guard.breaker == nil {
+		return ""
+	}
+	return stateName(guard.breaker.shown(g.now()))
+}
+
 // leave gives back what the pass holds, once.
 func (p *pass) leave() {
 	if p.holds {
@@ -157,6 +237,18 @@ func (g *guard) observed(x *exchange.Exchange, cause, why string) {
 
 // rehearse notes what the guard would say to the exchange right now.
 func (g *guard) rehearse(x *exchange.Exchange) {
+	if b := g.breaker; b != nil {
+		switch state := b.shown(g.group.now()); {
+		case state == breakerClosed:
+		case g.observe:
+			x.Note(exchange.StageBalance, g.name, "would let pass", "the breaker only observes, and is "+stateName(state))
+		case state == breakerHalfOpen:
+			x.Note(exchange.StageBalance, g.name, "may refuse", "the breaker is half-open: a few requests try whether the service has recovered")
+		default:
+			left := time.Duration(b.until.Load()) - g.group.now()
+			x.Note(exchange.StageBalance, g.name, "would refuse", "the breaker is open for another "+left.Round(time.Millisecond).String())
+		}
+	}
 	if q := g.requests; q != nil && q.open.Load() >= q.limit.Load() {
 		verdict, why := "would wait", fmt.Sprintf("%d requests are open", q.limit.Load())
 		if q.waiting.Load() >= int64(q.pending) {
@@ -188,6 +280,9 @@ func (g *guard) live() metric.Guard {
 		if q != nil {
 			m.Pending += q.waiting.Load()
 		}
+	}
+	if g.breaker != nil {
+		m.HasBreaker, m.Breaker = true, int(g.breaker.shown(g.group.now()))
 	}
 	return m
 }

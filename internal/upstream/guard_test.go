@@ -279,3 +279,161 @@ func TestGuardSurvivesAReload(t *testing.T) {
 		t.Errorf("left on loan: %v", keys)
 	}
 }
+
+// TestBreaker walks through the states of a breaker.
+func TestBreaker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		status, took := http.StatusOK, time.Duration(0)
+		r.stub(func(req *http.Request) (*http.Response, error) {
+			time.Sleep(took)
+			resp, err := canned(req)
+			resp.StatusCode = status
+			return resp, err
+		})
+		s := r.service(func(c *config.Service) {
+			c.Breaker = config.Breaker{
+				ErrorRate: 50, SlowRate: 100, Slow: spec.Duration(time.Second), MinRequests: 10,
+				Window: spec.Duration(10 * time.Second), Open: spec.Duration(5 * time.Second),
+			}
+			c.Retries.Attempts = 1
+		}, "h:1")
+		send := func(n, code int) (last error) {
+			status = code
+			for range n {
+				_, last = get(t, s, "/")
+			}
+			return last
+		}
+		state := func(want string) {
+			t.Helper()
+			if got := s.Group().Breaker(); got != want {
+				t.Errorf("the breaker is %q, want %q", got, want)
+			}
+		}
+		_ = send(5, 200)
+		_ = send(4, 503)
+		state("closed")
+		_ = send(20, 500) // an answer like others
+		_ = send(20, 404)
+		time.Sleep(11 * time.Second)
+		_ = send(5, 200)
+		_ = send(4, 503)
+		state("closed") // too few, and what was before is forgotten
+		_ = send(1, 503)
+		state("open")
+		var e *exchange.Error
+		if err := send(1, 200); !errors.As(err, &e) || e.Reason != exchange.CircuitOpen || e.RetryAfter != 5*time.Second {
+			t.Errorf("%+v", e)
+		}
+		time.Sleep(5*time.Second - time.Millisecond)
+		if err := send(1, 200); reason(err) != exchange.CircuitOpen {
+			t.Error(err)
+		}
+		time.Sleep(time.Millisecond)
+		state("half-open")
+		if err := send(2, 503); err != nil {
+			t.Error(err)
+		}
+		state("half-open") // two of five may fail
+		_ = send(1, 503)
+		state("open")
+		time.Sleep(5 * time.Second)
+		_ = send(2, 503)
+		_ = send(3, 200)
+		state("closed")
+		_ = send(9, 503)
+		state("closed") // and it begins from nothing
+		time.Sleep(11 * time.Second)
+		took = time.Second
+		_ = send(10, 200)
+		state("open")
+		if got := strings.Count(r.logged(), "circuit breaker changed"); got != 6 {
+			t.Errorf("%d changes were logged:\n%s", got, r.logged())
+		}
+		if got := r.scrape("sallyport_upstream_breaker_state"); got != `sallyport_upstream_breaker_state{service="s"} 2` {
+			t.Error(got)
+		}
+	})
+}
+
+// While it is half-open no more than five may try at once; who leaves without an outcome makes room for another one, and
+// probes that hang do not keep others from trying for ever.
+func TestProbes(t *testing.T) {
+	b := config.Breaker{ErrorRate: 50, MinRequests: 1, Window: spec.Duration(time.Second), Open: spec.Duration(time.Second)}
+	guarded(t, b, func(r *rig, e *patient, c *calls) {
+		var failing bool
+		r.env.Engine = engine(func(req *http.Request) (*http.Response, error) {
+			if failing {
+				return nil, io.ErrUnexpectedEOF
+			}
+			return e.RoundTrip(req)
+		})
+		failing = true
+		s := r.service(func(c *config.Service) { c.Breaker, c.Retries.Attempts = b, 1 }, "h:1", "h:2")
+		if _, err := get(c.t, s, "/"); reason(err) == "" {
+			c.t.Fatal("the instance does not fail")
+		}
+		failing, c.h = false, s
+		time.Sleep(time.Second)
+		ctx, leave := context.WithCancel(c.t.Context())
+		c.send("gone", func(x *exchange.Exchange) { x.Request = x.Request.WithContext(ctx) })
+		for range 5 {
+			c.send("probe", nil)
+		}
+		c.want("probe circuit_open")
+		leave()
+		c.want("gone client_gone")
+		c.send("probe", nil)
+		c.want("")
+		time.Sleep(time.Second)
+		c.send("later", nil)
+		c.want("")
+		close(e.next)
+		c.ended()
+		for range 5 {
+			c.send("x", nil)
+		}
+		c.ended()
+		if got := s.Group().Breaker(); got != "closed" {
+			c.t.Error(got)
+		}
+	})
+}
+
+func TestObservedBreaker(t *testing.T) {
+	r := newRig(t)
+	r.stub(func(*http.Request) (*http.Response, error) { return nil, io.ErrUnexpectedEOF })
+	s := r.service(func(c *config.Service) {
+		spec.Defaults(&c.Breaker)
+		c.Breaker.ErrorRate, c.Breaker.MinRequests, c.Breaker.Observe, c.Retries.Attempts = 50, 5, true, 1
+	}, "h:1")
+	for range 8 {
+		if _, err := get(t, s, "/"); reason(err) == exchange.CircuitOpen {
+			t.Error(err)
+		}
+	}
+	if got := r.scrape("sallyport_upstream_would_reject"); got != `sallyport_upstream_would_reject_total{cause="circuit_open",service="s"} 3` {
+		t.Error(got)
+	}
+}
+
+// BenchmarkGuard is what a closed breaker with a cap adds to BenchmarkHandle.
+func BenchmarkGuard(b *testing.B) {
+	r := newRig(b)
+	r.env.Engine = &reply{http.Response{Header: http.Header{"Content-Type": {"text/plain"}}}}
+	for _, on := range []bool{false, true} {
+		b.Run(fmt.Sprintf("on=%v", on), func(b *testing.B) {
+			s := r.service(func(c *config.Service) {
+				if on {
+					c.Breaker.MaxRequests, c.Breaker.ErrorRate = 100, 50
+				}
+			}, "h:1", "h:2", "h:3")
+			x := newExchange(http.MethodGet, "/", nil)
+			b.ReportAllocs()
+			for b.Loop() {
+				_, _ = s.Handle(x)
+			}
+		})
+	}
+}

@@ -30,6 +30,7 @@ func (r *route) guarded(x *exchange.Exchange) (*http.Response, *exchange.Error) 
 		if !sent {
 			p.leave()
 		}
+		p.decided() // the head of the answer is the outcome of a probe
 	}()
 	resp, err := r.send(x, first, p.since)
 	if err != nil || resp.Body == http.NoBody {

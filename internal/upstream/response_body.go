@@ -56,6 +56,9 @@ func (a *attempt) broken(err error) error {
 	}
 	if f.fault {
 		a.report(true)
+		if g := a.route.service.guard; g != nil && g.breaker != nil {
+			g.breaker.spoiled(a.route.service.group.now())
+		}
 		if m := a.instance.state.metrics; m != nil {
 			m.Failure(string(f.err.Reason))
 		}

@@ -148,6 +148,9 @@ func TestResetStreams(t *testing.T) {
 	}{
 		{http2.ErrCodeRefusedStream, "GET", nil, 2, "200 ok"},
 		{http2.ErrCodeRefusedStream, "POST", nil, 2, "200 ok"}, // it says itself that it did nothing
+		{http2.ErrCodeRefusedStream, "POST", strings.NewReader("some"), 2, "200 ok"},
+		{http2.ErrCodeProtocol, "PUT", strings.NewReader("some"), 1, "upstream_reset"},
+		{http2.ErrCodeProtocol, "GET", strings.NewReader("some"), 2, "200 ok"},
 		{http2.ErrCodeProtocol, "GET", nil, 2, "200 ok"},
 		{http2.ErrCodeProtocol, "POST", nil, 1, "upstream_reset"},
 		{http2.ErrCodeProtocol, "DELETE", nil, 1, "upstream_reset"},

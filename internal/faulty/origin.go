@@ -50,6 +50,11 @@ func StartAt(address string) (*Origin, error) { return start(address, HTTP1(), (
 // StartHTTP2 starts an origin that speaks HTTP/2 by prior knowledge and knows the behaviours of HTTP2.
 func StartHTTP2() (*Origin, error) { return start("127.0.0.1:0", HTTP2(), (*conn).serveHTTP2) }
 
+// StartHTTP2At is StartHTTP2 at an address that was used before.
+func StartHTTP2At(address string) (*Origin, error) {
+	return start(address, HTTP2(), (*conn).serveHTTP2)
+}
+
 // StartSocket starts an origin all of whose connections are treated alike, whatever is asked: one of Sockets.
 func StartSocket(b Behaviour) (*Origin, error) {
 	return start("127.0.0.1:0", nil, func(c *conn) { b.http1(c, &request{conn: c}) })

@@ -17,3 +17,10 @@ func (b *Breaker) Check(c *spec.Checks) {
 		c.Errorf("max_wait", "must be more than 0s if requests may wait (max_pending)")
 	}
 }
+
+// Check reports bounds that leave no room.
+func (x *Concurrency) Check(c *spec.Checks) {
+	if x.Min > x.Max && c.OK("min", "max") {
+		c.Errorf("min", "is more than max: %d and %d", x.Min, x.Max)
+	}
+}

@@ -34,3 +34,18 @@ type Breaker struct {
 	// Observe only counts and records what would be refused, and lets it pass.
 	Observe bool `json:"observe,omitempty"`
 }
+
+// Concurrency finds out how many requests the service takes at once, and refuses what is more with the reason
+// upstream_overloaded: `concurrency: {adaptive: true}`. The limit grows while answers come as quickly as they do with room
+// to spare, and shrinks in proportion when they take longer. Every half minute or so a service that is busy gets half of
+// the limit for a moment, to see how quick it is then.
+type Concurrency struct {
+	// Adaptive turns it on.
+	Adaptive bool `json:"adaptive,omitempty"`
+	// Min is the least limit.
+	Min int `json:"min" default:"5" min:"1" max:"1000000"`
+	// Max is the highest limit.
+	Max int `json:"max" default:"1000" min:"1" max:"1000000"`
+	// Observe finds the limit and only counts and records what would be refused.
+	Observe bool `json:"observe,omitempty"`
+}

@@ -19,6 +19,8 @@ type Service struct {
 	Retries Retries `json:"retries"`
 	// Breaker bounds what is asked of the service at once, and gives it a rest while it fails.
 	Breaker Breaker `json:"breaker"`
+	// Concurrency finds out how much the service takes at once.
+	Concurrency Concurrency `json:"concurrency"`
 	// Hedge sends slow requests to a second instance as well; none without it.
 	Hedge *Hedge `json:"hedge,omitempty"`
 	// TLS is for the protocols https, h2 and grpcs.

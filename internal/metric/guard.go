@@ -11,6 +11,8 @@ type Guard struct {
 	// Breaker is 0 if the circuit breaker is closed, 1 if it is half-open, 2 if it is open; HasBreaker, whether there is one.
 	Breaker    int
 	HasBreaker bool
+	// Limit is the adaptive limit of requests at once; 0 is none.
+	Limit int64
 }
 
 // Guard sets where it is read from, when it is scraped, how the protection of the service stands. Without it, and with
@@ -40,8 +42,8 @@ func (v *Service) forgetGuard() {
 
 // guardGauges reads the gauges of every service that is protected when they are scraped.
 type guardGauges struct {
-	set              *Set
-	pending, breaker *prometheus.Desc
+	set                     *Set
+	pending, breaker, limit *prometheus.Desc
 }
 
 func newGuardGauges(s *Set) guardGauges {
@@ -49,6 +51,8 @@ func newGuardGauges(s *Set) guardGauges {
 	return guardGauges{
 		set:     s,
 		pending: prometheus.NewDesc("sallyport_upstream_pending", "Requests that wait for a place at a service.", labels, nil),
+		limit: prometheus.NewDesc("sallyport_upstream_concurrency_limit",
+			"Requests at once that adaptive concurrency allows a service.", labels, nil),
 		breaker: prometheus.NewDesc("sallyport_upstream_breaker_state",
 			"State of the circuit breaker of a service: 0 closed, 1 half-open, 2 open.", labels, nil),
 	}
@@ -58,6 +62,7 @@ func newGuardGauges(s *Set) guardGauges {
 func (g guardGauges) Describe(to chan<- *prometheus.Desc) {
 	to <- g.pending
 	to <- g.breaker
+	to <- g.limit
 }
 
 // Collect implements prometheus.Collector.
@@ -65,6 +70,9 @@ func (g guardGauges) Collect(to chan<- prometheus.Metric) {
 	for name, read := range g.set.guards() {
 		now := read()
 		to <- prometheus.MustNewConstMetric(g.pending, prometheus.GaugeValue, float64(now.Pending), name)
+		if now.Limit > 0 {
+			to <- prometheus.MustNewConstMetric(g.limit, prometheus.GaugeValue, float64(now.Limit), name)
+		}
 		if now.HasBreaker {
 			to <- prometheus.MustNewConstMetric(g.breaker, prometheus.GaugeValue, float64(now.Breaker), name)
 		}

@@ -1,9 +1,7 @@
 package upstream
 
 import (
-	"context"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/asynched/api-gateway/config"
@@ -20,9 +18,11 @@ type guard struct {
 	metrics *metric.Service // nil without metrics
 	observe bool            // of what the breaker refuses
 
-	requests    *gate // nil without a cap
-	connections *gate // nil without a cap
-	breaker     *breaker
+	requests        *gate // nil without a cap
+	connections     *gate // nil without a cap
+	breaker         *breaker
+	adaptive        *adaptive // nil unless it is on
+	adaptiveObserve bool
 }
 
 // Why the guard refuses, as it is counted.
@@ -30,17 +30,19 @@ const (
 	causeRequests    = "max_requests"
 	causeConnections = "max_connections"
 	causeOpen        = "circuit_open"
+	causeAdaptive    = "concurrency"
 )
 
 // isolation is what the configuration says of a guard. It is comparable.
 type isolation struct {
-	breaker config.Breaker
+	breaker     config.Breaker
+	concurrency config.Concurrency
 }
 
 // wanted tells whether there is anything to guard.
 func (i *isolation) wanted() bool {
 	b := &i.breaker
-	return b.MaxRequests > 0 || b.MaxConnections > 0 || b.ErrorRate > 0 || b.SlowRate > 0
+	return b.MaxRequests > 0 || b.MaxConnections > 0 || b.ErrorRate > 0 || b.SlowRate > 0 || i.concurrency.Adaptive
 }
 
 // newGuard returns the guard of a service, nil if none is wanted.
@@ -61,6 +63,7 @@ func newGuard(name string, settings *Settings, group *Group) *guard {
 		g.connections = newGate(b.MaxConnections, b.MaxPending, time.Duration(b.MaxWait))
 	}
 	g.breaker = newBreaker(b, g.breakerChanged)
+	g.adaptive, g.adaptiveObserve = newAdaptive(&i.concurrency), i.concurrency.Observe
 	return g
 }
 
@@ -75,10 +78,11 @@ func borrowGuard(name string, settings *Settings, group *Group, leases *lease.Bo
 
 // A pass is what an exchange holds while it is with the service.
 type pass struct {
-	guard *guard
-	holds bool // a place among the requests
-	since time.Duration
-	round uint32 // of the breaker's probes; 0 is none
+	guard  *guard
+	holds  bool // a place among the requests
+	since  time.Duration
+	counts bool   // it has a place under the adaptive limit
+	round  uint32 // of the breaker's probes; 0 is none
 }
 
 // enter lets an exchange in that came at first, or says why not. It may wait, until then if that is not 0.
@@ -89,9 +93,16 @@ func (g *guard) enter(x *exchange.Exchange, first, deadline time.Duration) (p pa
 			return p, refusal
 		}
 	}
+	if g.adaptive != nil {
+		if refusal = g.adapt(x, &p); refusal != nil {
+			p.decided()
+			return p, refusal
+		}
+	}
 	if g.requests != nil {
 		if refusal = g.queue(x, &p, first, deadline); refusal != nil {
 			p.decided()
+			p.leave()
 			return p, refusal
 		}
 	}
@@ -136,6 +147,18 @@ func (g *guard) full(how entry) string {
 	return fmt.Sprintf("%d requests are open and %d wait", g.requests.limit.Load(), g.requests.pending)
 }
 
+// adapt takes a place under the adaptive limit.
+func (g *guard) adapt(x *exchange.Exchange, p *pass) *exchange.Error {
+	q := g.adaptive.gate
+	if p.counts = g.adaptiveObserve || q.try(); !p.counts {
+		return g.overloaded(x, causeAdaptive, fmt.Sprintf("it takes %d requests at once without getting slower", q.limit.Load()))
+	}
+	if g.adaptiveObserve && q.force() {
+		g.observed(x, causeAdaptive, fmt.Sprintf("it takes %d requests at once without getting slower", q.limit.Load()))
+	}
+	return nil
+}
+
 // admit asks the breaker.
 func (g *guard) admit(x *exchange.Exchange, p *pass, now time.Duration) *exchange.Error {
 	ok, round, left := g.breaker.admit(now)
@@ -160,21 +183,11 @@ func (p *pass) decided() {
 	}
 }
 
-// breakerChanged logs and counts a change of the breaker's state.
-func (g *guard) breakerChanged(from, to int32, why string) {
-	level := slog.LevelInfo
-	if to == breakerOpen {
-		level = slog.LevelWarn
-	}
-	g.group.log.Log(context.Background(), level, "circuit breaker changed", "service", g.name,
-		"from", stateName(from), "to", stateName(to), "reason", why, "observe", g.observe)
-	if g.metrics != nil {
-		g.metrics.Breaker(stateName(to))
-	}
-}
-
-// judge tells the breaker how an attempt ended.
+// judge tells the breaker and the adaptive limit how an attempt ended.
 func (g *guard) judge(a *attempt, at time.Duration, failed bool) {
+	if g.adaptive != nil && (!failed || a.expired.Load() == expiredResponse) {
+		g.adaptive.observe(a.began, a.took(at), at) // what fails at once is not quick
+	}
 	if b := g.breaker; b != nil {
 		b.observe(a.began, at, failed, b.slow > 0 && a.took(at) >= b.slow)
 	}
@@ -184,22 +197,12 @@ func (g *guard) judge(a *attempt, at time.Duration, failed bool) {
 // slow: the client may have left because of that.
 func (g *guard) judgeFailure(a *attempt, at time.Duration, f *failure) {
 	switch b := g.breaker; {
-	case b == nil:
 	case f.fault:
 		g.judge(a, at, true)
+	case b == nil:
 	case b.slow > 0 && a.got > 0 && f.err.Reason == exchange.ClientGone && a.took(at) >= b.slow:
 		g.judge(a, at, false)
 	}
-}
-
-// Breaker returns the state of the service's circuit breaker: closed, half-open or open, and "" without one. One that only
-// observes has a state too.
-func (g *Group) Breaker() string {
-	guard := g.guard.Load()
-	if guard == nil || guard.breaker == nil {
-		return ""
-	}
-	return stateName(guard.breaker.shown(g.now()))
 }
 
 // leave gives back what the pass holds, once.
@@ -208,81 +211,8 @@ func (p *pass) leave() {
 		p.holds = false
 		p.guard.requests.leave()
 	}
-}
-
-// overloaded counts a request that is refused because of a cap, and returns the error for it.
-func (g *guard) overloaded(x *exchange.Exchange, cause, why string) *exchange.Error {
-	e := exchange.Errorf(exchange.UpstreamOverloaded, "the service has more to do than it may").
-		Because(fmt.Errorf("service %s, %s: %s", g.name, cause, why))
-	e.RetryAfter = time.Second
-	return g.refused(x, cause, why, e)
-}
-
-// refused counts and notes a refusal.
-func (g *guard) refused(x *exchange.Exchange, cause, why string, e *exchange.Error) *exchange.Error {
-	if g.metrics != nil {
-		g.metrics.Rejected(cause)
+	if p.counts {
+		p.counts = false
+		p.guard.adaptive.gate.leave()
 	}
-	x.Note(exchange.StageBalance, g.name, "refused", cause+": "+why)
-	return e
-}
-
-// observed counts and notes what would be refused.
-func (g *guard) observed(x *exchange.Exchange, cause, why string) {
-	if g.metrics != nil {
-		g.metrics.WouldReject(cause)
-	}
-	x.Note(exchange.StageBalance, g.name, "would refuse", cause+": "+why)
-}
-
-// rehearse notes what the guard would say to the exchange right now.
-func (g *guard) rehearse(x *exchange.Exchange) {
-	if b := g.breaker; b != nil {
-		switch state := b.shown(g.group.now()); {
-		case state == breakerClosed:
-		case g.observe:
-			x.Note(exchange.StageBalance, g.name, "would let pass", "the breaker only observes, and is "+stateName(state))
-		case state == breakerHalfOpen:
-			x.Note(exchange.StageBalance, g.name, "may refuse", "the breaker is half-open: a few requests try whether the service has recovered")
-		default:
-			left := time.Duration(b.until.Load()) - g.group.now()
-			x.Note(exchange.StageBalance, g.name, "would refuse", "the breaker is open for another "+left.Round(time.Millisecond).String())
-		}
-	}
-	if q := g.requests; q != nil && q.open.Load() >= q.limit.Load() {
-		verdict, why := "would wait", fmt.Sprintf("%d requests are open", q.limit.Load())
-		if q.waiting.Load() >= int64(q.pending) {
-			verdict, why = "would refuse", g.full(crowded)
-		}
-		if g.observe {
-			verdict = "would let pass"
-		}
-		x.Note(exchange.StageBalance, g.name, verdict, causeRequests+": "+why)
-	}
-}
-
-// guardedBy says who guards the group's service from now on, nil for nobody.
-func (g *Group) guardedBy(guard *guard) {
-	if g.guard.Swap(guard) == guard || g.metrics == nil {
-		return
-	}
-	if guard == nil {
-		g.metrics.Guard(nil)
-	} else {
-		g.metrics.Guard(guard.live)
-	}
-}
-
-// live is what metrics read when they are scraped.
-func (g *guard) live() metric.Guard {
-	m := metric.Guard{}
-	for _, q := range []*gate{g.requests, g.connections} {
-		if q != nil {
-			m.Pending += q.waiting.Load()
-		}
-	}
-	if g.breaker != nil {
-		m.HasBreaker, m.Breaker = true, int(g.breaker.shown(g.group.now()))
-	}
-	return m
 }

@@ -437,3 +437,68 @@ func BenchmarkGuard(b *testing.B) {
 		})
 	}
 }
+
+// TestBreakerOverSockets lets an origin fail and recover.
+func TestBreakerOverSockets(t *testing.T) {
+	r := newRig(t)
+	var well atomic.Bool
+	var asked atomic.Int32
+	o := origin(t, func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		if !well.Load() {
+			panic(http.ErrAbortHandler)
+		}
+		_, _ = io.WriteString(w, "hello")
+	})
+	s := r.service(func(c *config.Service) {
+		c.Breaker.ErrorRate, c.Breaker.MinRequests, c.Breaker.Open = 50, 10, spec.Duration(100*time.Millisecond)
+		c.Retries.Attempts = 1
+	}, o)
+	for range 10 {
+		if _, err := get(t, s, "/"); reason(err) != exchange.UpstreamReset {
+			t.Error(err)
+		}
+	}
+	before := asked.Load()
+	if _, err := get(t, s, "/"); reason(err) != exchange.CircuitOpen || asked.Load() != before {
+		t.Errorf("%v, and the origin was asked %d times more", err, asked.Load()-before)
+	}
+	well.Store(true)
+	eventually(t, "it closes", func() bool { _, _ = get(t, s, "/"); return s.Group().Breaker() == "closed" })
+	if got, err := get(t, s, "/"); err != nil || got != "200 hello" {
+		t.Error(got, err)
+	}
+}
+
+// What clients do wrong does not open a breaker.
+func TestClientsDoNotOpenTheBreaker(t *testing.T) {
+	b := config.Breaker{ErrorRate: 1, MinRequests: 1, Window: spec.Duration(time.Minute), Open: spec.Duration(time.Minute)}
+	guarded(t, b, func(_ *rig, _ *patient, c *calls) {
+		for range 20 {
+			ctx, leave := context.WithCancel(c.t.Context())
+			c.send("x", func(x *exchange.Exchange) { x.Request = x.Request.WithContext(ctx) })
+			leave()
+			c.want("x client_gone")
+		}
+		if got := c.h.(*upstream.Service).Group().Breaker(); got != "closed" {
+			c.t.Error(got)
+		}
+	})
+}
+
+// Explaining a request says what the guard would do to it, and does not count.
+func TestGuardExplains(t *testing.T) {
+	guarded(t, config.Breaker{MaxRequests: 1}, func(_ *rig, e *patient, c *calls) {
+		c.send("a", nil)
+		x := newExchange(http.MethodGet, "/", nil)
+		x.Record, x.Rehearsal = new(exchange.Record), true
+		if _, err := c.h.Handle(x); err != nil {
+			c.t.Error(err)
+		}
+		if step := x.Record.Steps[0]; step.Verdict != "would refuse" || !strings.HasPrefix(step.Why, "max_requests") {
+			c.t.Errorf("%+v", step)
+		}
+		e.next <- struct{}{}
+		c.want("a 200")
+	})
+}

@@ -108,7 +108,7 @@ func compile(c *config.Service, env Env, engine http.RoundTripper, key string) (
 			response: time.Duration(c.Timeouts.Response), idle: time.Duration(c.Timeouts.Idle),
 			request: time.Duration(c.Timeouts.Request),
 		},
-		isolation: isolation{breaker: c.Breaker},
+		isolation: isolation{breaker: c.Breaker, concurrency: c.Concurrency},
 	}
 	s.watches.New = func() any { return newWatch(s) }
 	var err error

@@ -16,47 +16,70 @@ import (
 
 // A sight is what a client has seen.
 type sight struct {
-	id, service, name, method string
-	want                      []string
-	resp                      *http.Response // nil for none
-	body                      []byte
-	err                       error
-	took                      time.Duration
+	of             *faultCase
+	id             string
+	client, method string
+	want           []string
+	resp           *http.Response // nil for none
+	body           []byte
+	err            error
+	took           time.Duration
 }
 
-// visit sends the request that asks for the case.
-func (f *faults) visit(c *faultCase, client, method string) *sight {
-	s := &sight{id: c.service + "." + method + "." + client, service: c.service, name: c.Name, method: method}
+// visit sends the request that asks for the case. The mark tells it from others for the same.
+func (f *faults) visit(c *faultCase, client, method, mark string) *sight {
+	s := &sight{of: c, client: client, method: method, id: c.service + "." + method + "." + client + mark}
+	s.want = strings.Split(c.want[0], " or ")
+	if method == "POST" {
+		s.want = strings.Split(c.want[1], " or ")
+	}
 	began := time.Now()
 	s.resp, s.body, s.err = f.send(client, method, "/"+c.service+"/"+c.Name, s.id)
 	s.took = time.Since(began)
 	return s
 }
 
-// judge compares what was seen with the page and with the log.
+// judge compares what was seen with the page and with the log. What is not as it should be is looked at once more, alone:
+// where time is short a busy machine makes a difference.
 func (f *faults) judge() {
-	lines := f.logged()
-	for _, s := range f.seen {
-		line, ok := lines[s.id]
-		if !ok {
-			f.t.Errorf("%s: no line in the access log", s.id)
-			continue
-		}
-		if line.Source != "upstream" {
-			f.t.Errorf("%s: the log says that the fault is with %s: %s", s.id, line.Source, line.Error)
-		}
-		if s.took > faultLimit+faultSlack && !strings.Contains(s.name, "flood") && s.name != "trickle" {
-			f.t.Errorf("%s: took %v", s.id, s.took)
-		}
-		if line.Reason == "upstream_timeout" && s.took < faultLimit {
-			f.t.Errorf("%s: gave up after %v", s.id, s.took)
-		}
-		got := f.words(s, line)
-		if !slices.Contains(s.want, got) {
-			f.t.Errorf("%s: sees %s, the page says %s", s.id, got, strings.Join(s.want, " or "))
-		}
-		f.found[s.service+s.method] = got
+	wrong := f.wrong(f.seen)
+	if len(wrong) == 0 {
+		return
 	}
+	var again []*sight
+	for s, why := range wrong {
+		f.t.Logf("%s: %s", s.id, why)
+		again = append(again, f.visit(s.of, s.client, s.method, ".again"))
+	}
+	for s, why := range f.wrong(again) {
+		f.t.Errorf("%s: %s", s.id, why)
+	}
+}
+
+// wrong returns what is wrong with what was seen.
+func (f *faults) wrong(seen []*sight) map[*sight]string {
+	lines, wrong := f.logged(seen), make(map[*sight]string)
+	for _, s := range seen {
+		line, ok := lines[s.id]
+		got := ""
+		if ok {
+			got = f.words(s, line)
+			f.found[s.of.service+s.method] = got
+		}
+		switch {
+		case !ok:
+			wrong[s] = "no line in the access log"
+		case line.Source != "upstream":
+			wrong[s] = "the log says that the fault is with the " + line.Source + ": " + line.Error
+		case s.took > faultLimit+faultSlack && !strings.Contains(s.of.Name, "flood") && s.of.Name != "trickle":
+			wrong[s] = fmt.Sprintf("took %v", s.took)
+		case line.Reason == "upstream_timeout" && s.took < faultLimit:
+			wrong[s] = fmt.Sprintf("gave up after %v", s.took)
+		case !slices.Contains(s.want, got):
+			wrong[s] = fmt.Sprintf("sees %s, the page says %s", got, strings.Join(s.want, " or "))
+		}
+	}
+	return wrong
 }
 
 // words returns what was seen, in the words of the page.
@@ -78,7 +101,7 @@ func (f *faults) words(s *sight, line faultLine) string {
 		f.problem(s, line)
 		return status + " `" + line.Reason + "`"
 	}
-	if want := faulty.Body(s.id); s.resp.StatusCode == http.StatusOK && string(s.body) != want && !faultPart(s.name, want, s.body) {
+	if want := faulty.Body(s.id); s.resp.StatusCode == http.StatusOK && string(s.body) != want && !faultPart(s.of.Name, want, s.body) {
 		return fmt.Sprintf("%s with %.100q", status, s.body)
 	}
 	if line.Reason != "" {
@@ -124,7 +147,7 @@ type faultLine struct {
 }
 
 // logged waits until the log has a line for everything that was seen, and returns the lines by id.
-func (f *faults) logged() map[string]faultLine {
+func (f *faults) logged(seen []*sight) map[string]faultLine {
 	lines := make(map[string]faultLine)
 	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		text, err := os.ReadFile(f.log)
@@ -140,7 +163,7 @@ func (f *faults) logged() map[string]faultLine {
 			}
 			lines[line.ID] = line
 		}
-		for _, s := range f.seen {
+		for _, s := range seen {
 			_, ok := lines[s.id]
 			missing = missing || !ok
 		}

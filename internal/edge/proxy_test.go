@@ -503,3 +503,34 @@ func TestQuietStreamLives(t *testing.T) {
 		})
 	}
 }
+
+// In a tunnel the instance may have said all it has to say, and still listen.
+func TestInstanceHalfCloses(t *testing.T) {
+	heard := make(chan string, 1)
+	g := start(t, oneService, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		c, rw, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.Close()
+		_, _ = io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nthat is all")
+		_ = c.(*net.TCPConn).CloseWrite()
+		all, err := io.ReadAll(rw)
+		heard <- fmt.Sprintf("%s, %v", all, err)
+	}))
+	c := g.dial()
+	fmt.Fprint(c, "GET / HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+	r := bufio.NewReader(c)
+	if resp, err := http.ReadResponse(r, nil); err != nil || resp.StatusCode != 101 {
+		t.Fatal(resp, err)
+	}
+	if rest, err := io.ReadAll(r); err != nil || string(rest) != "that is all" {
+		t.Fatalf("%q, %v", rest, err)
+	}
+	fmt.Fprint(c, "understood")
+	_ = c.(*net.TCPConn).CloseWrite()
+	if got := <-heard; got != "understood, <nil>" {
+		t.Error(got)
+	}
+}

@@ -256,6 +256,9 @@ func (a *attempt) deliver(resp *http.Response) *http.Response {
 	}
 	switch {
 	case resp.StatusCode == http.StatusSwitchingProtocols:
+		if a.conn != nil {
+			a.conn.tunnel.Store(true)
+		}
 		a.watch.release()
 		a.watch = nil
 		resp.Body = &tunnel{ReadWriteCloser: resp.Body.(io.ReadWriteCloser), attempt: a}

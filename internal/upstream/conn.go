@@ -22,8 +22,9 @@ type conn struct {
 	seen  uint64       // what had been sent at the last look
 	quiet int          // looks at which nothing had been going on since the one before
 
-	over atomic.Bool // the instance has ended the stream, or said what nobody asked for: no answer can come
-	wary bool        // the next write is the first of a request that must not be written in vain
+	over   atomic.Bool // the instance has ended the stream, or said what nobody asked for: no answer can come
+	tunnel atomic.Bool // it carries another protocol now, in which one side may end before the other
+	wary   bool        // the next write is the first of a request that must not be written in vain
 }
 
 // looksUntilIdle is how often in idleTime a connection looks whether it is idle. It ends at the latest after that time,

@@ -40,7 +40,7 @@ func (a *attempt) replayed() {
 // written may have been acted upon, however soon after it the connection ends.
 func (c *conn) gone() bool {
 	if c.over.Load() {
-		return true
+		return !c.tunnel.Load()
 	}
 	if !c.looks || !c.wary {
 		return false

@@ -502,3 +502,37 @@ func TestGuardExplains(t *testing.T) {
 		c.want("a 200")
 	})
 }
+
+// What was sent before the breaker opened says nothing about whether the service has recovered.
+func TestStragglersAreNoProbes(t *testing.T) {
+	b := config.Breaker{ErrorRate: 50, MinRequests: 1, Window: spec.Duration(time.Second), Open: spec.Duration(time.Second)}
+	guarded(t, b, func(r *rig, e *patient, c *calls) {
+		failing := false
+		r.env.Engine = engine(func(req *http.Request) (*http.Response, error) {
+			if failing {
+				return nil, io.ErrUnexpectedEOF
+			}
+			return e.RoundTrip(req)
+		})
+		s := r.service(func(c *config.Service) { c.Breaker, c.Retries.Attempts = b, 1 }, "h:1")
+		c.h = s
+		for range 5 {
+			c.send("old", nil)
+		}
+		failing = true
+		_, _ = get(c.t, s, "/")
+		time.Sleep(time.Second)
+		failing = false
+		ctx, leave := context.WithCancel(c.t.Context())
+		c.send("probe", func(x *exchange.Exchange) { x.Request = x.Request.WithContext(ctx) })
+		leave() // it is half-open now, without an outcome
+		c.want("probe client_gone")
+		for range 5 {
+			e.next <- struct{}{}
+		}
+		c.want("old 200, old 200, old 200, old 200, old 200")
+		if got := s.Group().Breaker(); got != "half-open" {
+			c.t.Errorf("the breaker is %s", got)
+		}
+	})
+}

@@ -418,17 +418,21 @@ func TestObservedBreaker(t *testing.T) {
 	}
 }
 
-// BenchmarkGuard is what a closed breaker with a cap adds to BenchmarkHandle.
+// BenchmarkGuard is what each protection adds to a request while it refuses nothing.
 func BenchmarkGuard(b *testing.B) {
 	r := newRig(b)
 	r.env.Engine = &reply{http.Response{Header: http.Header{"Content-Type": {"text/plain"}}}}
-	for _, on := range []bool{false, true} {
-		b.Run(fmt.Sprintf("on=%v", on), func(b *testing.B) {
-			s := r.service(func(c *config.Service) {
-				if on {
-					c.Breaker.MaxRequests, c.Breaker.ErrorRate = 100, 50
-				}
-			}, "h:1", "h:2", "h:3")
+	for _, on := range []struct {
+		name   string
+		change func(*config.Service)
+	}{
+		{"off", func(*config.Service) {}},
+		{"breaker", func(c *config.Service) { c.Breaker.ErrorRate = 50 }},
+		{"cap", func(c *config.Service) { c.Breaker.MaxRequests = 100 }},
+		{"adaptive", func(c *config.Service) { c.Concurrency.Adaptive = true }},
+	} {
+		b.Run(on.name, func(b *testing.B) {
+			s := r.service(on.change, "h:1", "h:2", "h:3")
 			x := newExchange(http.MethodGet, "/", nil)
 			b.ReportAllocs()
 			for b.Loop() {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // The engine makes a connection in a goroutine of its own, while the request waits for that or for one that becomes free,
@@ -54,11 +55,39 @@ func (a *ask) wait(closeIdle func()) error {
 	if q.try() {
 		return nil
 	}
-	closeIdle()
+	stop := repeatedly(closeIdle)
+	defer stop()
 	if q.enter(a.ctx, math.MaxInt64, a.keep) == entered {
 		return nil
 	}
 	return errCrowded
+}
+
+// roomEvery is how often idle connections are closed while somebody waits for a place: one whose answer has just ended
+// may not be idle yet, and nothing tells when it is.
+const roomEvery = 20 * time.Millisecond
+
+// repeatedly calls f now and every roomEvery, until stop is called, which waits for the last call.
+func repeatedly(f func()) (stop func()) {
+	f()
+	done := make(chan struct{})
+	var running sync.WaitGroup
+	running.Go(func() {
+		ticker := time.NewTicker(roomEvery)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-ticker.C:
+				f()
+			}
+		}
+	})
+	return func() {
+		close(done)
+		running.Wait()
+	}
 }
 
 func (a *ask) keep(t *turn) {

@@ -76,7 +76,7 @@ cross: ## dist/: a binary for each system and processor
 	done
 
 demo: ## three origins behind a gateway; one is killed and nobody notices
-	@$(MAKE) -s --no-print-directory build && $(GO) run ./examples/demo
+	@$(MAKE) -s --no-print-directory build && $(GO) build -o bin/demo ./examples/demo && exec bin/demo
 
 clean: ## remove what was built
 	rm -rf bin dist

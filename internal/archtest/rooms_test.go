@@ -40,6 +40,7 @@ func rooms() map[string]int {
 		"config":            3,
 		"filters":           3,
 		"filter/filtertest": 3,
+		"internal/tail":     3,
 
 		"filter":             2,
 		"internal/accesslog": 2,

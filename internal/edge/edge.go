@@ -14,6 +14,7 @@ import (
 	"github.com/asynched/api-gateway/config"
 	"github.com/asynched/api-gateway/internal/metric"
 	"github.com/asynched/api-gateway/internal/snapshot"
+	"github.com/asynched/api-gateway/internal/tail"
 	"github.com/asynched/api-gateway/spec"
 )
 
@@ -22,6 +23,7 @@ type Edge struct {
 	log       *slog.Logger
 	metrics   *metric.Set
 	unmatched *metric.Route // counts what no route was found for
+	tail      *tail.Hub
 	current   atomic.Pointer[snapshot.Snapshot]
 	draining  atomic.Bool
 	tunnels   tunnels
@@ -34,8 +36,14 @@ type Edge struct {
 
 // New returns an edge without listeners. It serves nothing until a snapshot is prepared and committed.
 func New(log *slog.Logger, metrics *metric.Set) *Edge {
-	return &Edge{log: log, metrics: metrics, unmatched: metrics.Route("", ""), listeners: make(map[string]*listener)}
+	return &Edge{
+		log: log, metrics: metrics, unmatched: metrics.Route("", ""), tail: tail.NewHub(),
+		listeners: make(map[string]*listener),
+	}
 }
+
+// Tail returns where each exchange is told of when it ends.
+func (e *Edge) Tail() *tail.Hub { return e.tail }
 
 // enter returns the current snapshot with one exchange more on it. A snapshot that was replaced in between is left
 // again: it may have been released already.

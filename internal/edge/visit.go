@@ -57,6 +57,7 @@ func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		v.fail(err)
 		return
 	}
+	v.explain()
 	resp, err := snap.Handle(&v.x)
 	if err != nil {
 		v.fail(asError(err))
@@ -90,7 +91,7 @@ func (v *visit) conclude() {
 	if v.fault != nil {
 		v.x.Stats.Error(string(v.fault.Reason), string(v.fault.Source))
 	}
-	v.writeLog(took)
+	v.tell(took)
 	e.metrics.Ended()
 	v.snap.Leave(v.conn.shard)
 	if v.abort {

@@ -112,7 +112,7 @@ func (s *Snapshot) noteVerdicts(x *exchange.Exchange, q *route.Query) {
 	registered, verdicts := destination != nil, s.table.Explain(q)
 	byHost := len(verdicts) > 0 && verdicts[0].Won && verdicts[0].ByHost
 	if registered && !byHost {
-		x.Note(exchange.StageMatch, x.Host, "won", "the host is registered, and no route names it")
+		x.Note(exchange.StageMatch, x.Host, "won", registeredWon)
 	}
 	for i, v := range verdicts {
 		verdict := "lost"
@@ -130,4 +130,24 @@ func (s *Snapshot) noteVerdicts(x *exchange.Exchange, q *route.Query) {
 			x.Note(exchange.StageMatch, x.Host, "lost", "the host is registered, but comes after a route that names it")
 		}
 	}
+}
+
+// registeredWon is why a registered host takes a request.
+const registeredWon = "the host is registered, and no route names it"
+
+// noteWinner notes what takes a live request: a route, or the registered host if that is nil. The others are not looked
+// at, because that takes time in proportion to the table.
+func (s *Snapshot) noteWinner(x *exchange.Exchange, q *route.Query, won *route.Route) {
+	if !x.Explaining() || x.Rehearsal {
+		return
+	}
+	if won == nil {
+		x.Note(exchange.StageMatch, x.Host, "won", registeredWon)
+		return
+	}
+	why := s.table.Why(q, won)
+	if won.Where != "" {
+		why += " (" + won.Where + ")"
+	}
+	x.Note(exchange.StageMatch, won.Name, "won", why)
 }

@@ -71,18 +71,21 @@ func (s *Snapshot) Handle(x *exchange.Exchange) (*http.Response, error) {
 	q := route.Query{
 		Method: r.Method, Host: x.Host, Path: x.Path, RawPath: x.RawPath, Header: r.Header, RawQuery: r.URL.RawQuery,
 	}
-	if x.Explaining() {
+	if x.Rehearsal && x.Explaining() {
 		s.noteVerdicts(x, &q)
 	}
 	var miss route.Miss
 	if won := s.table.MatchHost(&q, &x.Params, &miss); won != nil {
+		s.noteWinner(x, &q, won)
 		return won.Handler.Handle(x)
 	}
 	if destination, stats := s.hosts(x.Host); destination != nil {
+		s.noteWinner(x, &q, nil)
 		x.Route, x.Destination, x.Stats = x.Host, destination, stats
 		return s.implied.Handle(x)
 	}
 	if won := s.table.MatchAny(&q, &x.Params, &miss); won != nil {
+		s.noteWinner(x, &q, won)
 		return won.Handler.Handle(x)
 	}
 	return nil, missed(x, miss)

@@ -57,6 +57,8 @@ type Exchange struct {
 	Attempts int
 	// Timings say how long each phase took.
 	Timings Timings
+	// Tries are the attempts, replays and hedges among them, in the order in which they ended. Nil if there was only one.
+	Tries []Try
 
 	// Record is the decision record, nil unless somebody asked for it.
 	Record *Record
@@ -67,15 +69,60 @@ type Exchange struct {
 	Inform func(status int, header http.Header)
 }
 
-// Timings hold when the phases of an exchange ended, as time since Start; zero for a phase that did not happen.
+// Timings say when the phases of an exchange ended, as time since Start, and how long was waited within them; zero for what
+// did not happen. Those of an attempt are the delivered attempt's, or the last one's if all failed:
+//
+//	Start ── wait ── First ── retry ── Sent ── connect ── Connected ── send ── Wrote ── first byte ── Head ── transfer ── end
 type Timings struct {
 	// Start is when the head of the request had been read.
 	Start time.Time
-	// Sent is when the last attempt began: an instance had been picked.
+	// First is when the first attempt began: filters are done, and there is a place at the service.
+	First time.Duration
+	// Sent is when the attempt began: an instance had been picked.
 	Sent time.Duration
-	// Head is when the head of the final response had been read from the instance.
+	// Connected is when it had a connection; Sent if one was there at once.
+	Connected time.Duration
+	// Wrote is when the last of the request that left before Head was handed to the connection.
+	Wrote time.Duration
+	// Head is when the head of the final response had been read from the instance, or the attempt had failed.
 	Head time.Duration
+
+	// Queued is how long, before First, the exchange stood in line for a place at the service.
+	Queued time.Duration
+	// TLS is how long, between Sent and Connected, the handshake of the connection went on.
+	TLS time.Duration
+	// Reading is how long, before Head, the gateway waited for the client to send more of the body.
+	Reading time.Duration
+	// Writing is how long, after Head, the gateway waited for the client to take the answer.
+	Writing time.Duration
 }
+
+// A Try is one of several attempts of an exchange.
+type Try struct {
+	// Instance is the id of the instance, Address where it listens.
+	Instance, Address string
+	// Kind is why it is not an attempt like others, if it is not.
+	Kind TryKind
+	// Status is the status code that the instance answered; 0 if it did not.
+	Status int
+	// Reason is how the attempt failed; "" if it did not, or if it was Beaten.
+	Reason Reason
+	// Beaten is true if the other one of two attempts at once was quicker.
+	Beaten bool
+	// Took is the time from an instance picked to the head of the answer or the failure.
+	Took time.Duration
+}
+
+// A TryKind is why an attempt is not like others.
+type TryKind string
+
+// The kinds of attempts.
+const (
+	// Replayed is one that came to nothing because its idle connection was dead. It was free, and is not among Attempts.
+	Replayed TryKind = "replay"
+	// Hedged is one that was made beside another one that took long.
+	Hedged TryKind = "hedge"
+)
 
 // A Handler answers an exchange. It returns a response or an error, never both and never neither. The caller closes the
 // body of the response, which may still be arriving. A 101 carries an io.ReadWriteCloser as its body: the tunnel.
@@ -103,6 +150,6 @@ func (x *Exchange) Fork() *Exchange {
 	y.Request.ContentLength = 0
 	y.Record = nil
 	y.Inform = nil
-	y.Attempts = 0
+	y.Attempts, y.Tries = 0, nil
 	return &y
 }

@@ -40,13 +40,13 @@ type attempt struct {
 	got  time.Duration // when there was a connection; 0 is never
 
 	informs  informs
-	failed   bool         // the instance failed; said so already
-	reused   bool         // the connection had been idle
-	fresh    bool         // the connection had not been used before
-	repeated bool         // the engine was about to send it again, and was kept from that
-	wrote    atomic.Bool  // its head may have left over HTTP/2
-	expired  atomic.Int32 // an expiry
-	finished atomic.Bool  // what was counted as open is not any more
+	failed   bool          // the instance failed; said so already
+	reused   bool          // the connection had been idle
+	fresh    bool          // the connection had not been used before
+	repeated bool          // the engine was about to send it again, and was kept from that
+	wrote    atomic.Uint32 // when its head may have left over HTTP/2, in µs since it began and one more; 0 is not yet
+	expired  atomic.Int32  // an expiry
+	finished atomic.Bool   // what was counted as open is not any more
 }
 
 // informs guards the interim responses, which the engine reports from a goroutine of its own.
@@ -66,7 +66,12 @@ func (r *route) begin(x *exchange.Exchange, i *Instance, first, now time.Duratio
 	}
 	x.Instance, x.Address = i.ID, i.Address
 	x.Attempts++
-	x.Timings.Sent = s.group.since(x, now)
+	t := &x.Timings
+	t.Sent = max(s.group.since(x, now), 1)
+	if t.First == 0 {
+		t.First = t.Sent
+	}
+	t.Connected, t.Wrote, t.Head, t.TLS = 0, 0, 0, 0
 	a.target(r.preserveHost)
 	s.open.Add(1)
 	i.state.open.Add(1)
@@ -180,7 +185,7 @@ func (a *attempt) roundTrip() (*http.Response, *failure) {
 		return nil, a.fail(err)
 	}
 	a.answered(resp, at)
-	a.x.Timings.Head = a.route.service.group.since(a.x, at)
+	a.clocked(at)
 	return resp, nil
 }
 
@@ -217,6 +222,7 @@ func (a *attempt) fail(err error) *failure {
 	f := a.classify(err)
 	s := a.instance.state
 	at := a.route.service.group.now()
+	a.clocked(at)
 	if g := a.route.service.guard; g != nil {
 		g.judgeFailure(a, at, f)
 	}
@@ -290,7 +296,9 @@ func (a *attempt) finish() {
 }
 
 // wroteHeaders is told by the engine that the head of the request has left.
-func (a *attempt) wroteHeaders() { a.wrote.Store(true) }
+func (a *attempt) wroteHeaders() {
+	a.wrote.Store(micros(a.route.service.group.now()-a.began) + 1)
+}
 
 // gotConn is told by the engine over which connection the request will go. If it is not for the first time, the engine
 // sends the request again by itself. It may do so when a connection had died that had been idle. But it would also go on
@@ -300,7 +308,7 @@ func (a *attempt) gotConn(info httptrace.GotConnInfo) {
 	if a.route.service.guard != nil {
 		a.connected()
 	}
-	a.repeated = a.fresh || a.wrote.Load()
+	a.repeated = a.fresh || a.wrote.Load() != 0
 	if a.got != 0 && !a.repeated {
 		a.replayed() // by the engine
 	}
@@ -309,6 +317,9 @@ func (a *attempt) gotConn(info httptrace.GotConnInfo) {
 		a.got = max(a.began, 1) // at once, and the clock need not be read
 	} else {
 		a.got = max(a.route.service.group.now(), 1)
+	}
+	if a.fresh {
+		a.x.Timings.TLS = shook(info.Conn).within(a.route.service.group.epoch, a.began, a.got)
 	}
 	if a.conn != nil {
 		a.conn.open.Add(-1) // it broke before anything was sent, and the engine took another one

@@ -16,6 +16,7 @@ type conn struct {
 	sent    atomic.Uint64
 	answers answers // of HTTP/1.1
 	ended   bool    // for the reader: the rest is not wanted
+	tls     handshake
 
 	looks bool         // whether it is idle; the engine does so itself for HTTP/2
 	open  atomic.Int32 // attempts that use it
@@ -32,8 +33,8 @@ type conn struct {
 const looksUntilIdle = 3
 
 // conn wraps a connection that was made.
-func (d *dialer) conn(c net.Conn) *conn {
-	w := &conn{Conn: c, looks: !d.http2}
+func (d *dialer) conn(c net.Conn, tls handshake) *conn {
+	w := &conn{Conn: c, tls: tls, looks: !d.http2}
 	if w.looks {
 		w.lookLater()
 	}

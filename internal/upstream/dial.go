@@ -48,7 +48,7 @@ func (d *dialer) plain(ctx context.Context, network, address string) (net.Conn, 
 	if err != nil {
 		return nil, &dialError{"connect", address, err}
 	}
-	return d.conn(c), nil
+	return d.conn(c, handshake{}), nil
 }
 
 // secure makes a connection with TLS. One for HTTP/2 is a *tls.Conn, because the engine wants to see that.
@@ -71,6 +71,12 @@ func (d *dialer) secure(ctx context.Context, network, address string) (net.Conn,
 		config = config.Clone()
 		config.ServerName = host
 	}
+	shake := new(handshake)
+	if d.http2 {
+		beneath := &shaken{Conn: raw}
+		raw, shake = beneath, &beneath.handshake
+	}
+	shake.began = time.Now()
 	c := tls.Client(raw, config)
 	if err := c.HandshakeContext(ctx); err != nil {
 		_ = raw.Close()
@@ -79,8 +85,9 @@ func (d *dialer) secure(ctx context.Context, network, address string) (net.Conn,
 		}
 		return nil, &dialError{"tls", address, err}
 	}
+	shake.ended = time.Now()
 	if !d.http2 {
-		return d.conn(c), nil
+		return d.conn(c, *shake), nil
 	}
 	if got := c.ConnectionState().NegotiatedProtocol; got != "h2" {
 		_ = c.Close()

@@ -22,6 +22,7 @@ func (r *route) guarded(x *exchange.Exchange) (*http.Response, *exchange.Error) 
 		deadline = 0
 	}
 	p, refusal := s.guard.enter(x, first, deadline)
+	x.Timings.Queued = p.since - first
 	if refusal != nil {
 		return nil, refusal
 	}

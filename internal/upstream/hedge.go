@@ -28,6 +28,7 @@ type hedge struct {
 	second *attempt       // nil if there was none
 	place  *gate          // where it holds a place while both attempts are under way; nil without a cap
 	won    *http.Response // the second's answer, if it came first
+	lost   exchange.Try   // how the second ended, if it did not
 }
 
 // hedge prepares a hedge for the n-th attempt, nil if there is to be none: it is for first attempts of methods that are
@@ -69,7 +70,11 @@ func (h *hedge) run() {
 		h.first.cancel(errBeaten)
 	}
 	h.mu.Unlock()
-	if !won && f == nil {
+	if won {
+		return
+	}
+	h.lost = b.outcome(exchange.Hedged, resp, f)
+	if f == nil {
 		b.abandon(resp)
 	}
 }
@@ -113,15 +118,15 @@ func (h *hedge) good(resp *http.Response, f *failure) bool {
 	return f == nil && !h.route.retries.status(resp.StatusCode)
 }
 
-// end is called with what the first attempt brought, and returns the attempt that counts and what it brought. If the first
-// one failed while the second is under way, the second decides.
-func (h *hedge) end(resp *http.Response, f *failure) (*attempt, *http.Response, *failure) {
+// end is called with what the first attempt brought, and returns the attempt that counts, of what kind it is, and what it
+// brought. If the first one failed while the second is under way, the second decides.
+func (h *hedge) end(resp *http.Response, f *failure) (*attempt, exchange.TryKind, *http.Response, *failure) {
 	x, a := h.first.x, h.first
 	if f == nil {
 		h.observe(x.Timings.Head - x.Timings.Sent)
 	}
 	if h.timer == nil || h.timer.Stop() {
-		return a, resp, f
+		return a, "", resp, f
 	}
 	h.mu.Lock()
 	if h.won == nil && (h.second == nil || h.good(resp, f)) {
@@ -134,13 +139,15 @@ func (h *hedge) end(resp *http.Response, f *failure) (*attempt, *http.Response, 
 	<-h.done
 	b := h.second
 	if b == nil {
-		return a, resp, f
+		return a, "", resp, f
 	}
 	x.Attempts++
 	if h.won == nil {
+		x.Tries = append(x.Tries, h.lost)
 		x.Note(exchange.StageAttempt, b.instance.ID, "hedged", "the first attempt took long, and this one did not help")
-		return a, resp, f
+		return a, "", resp, f
 	}
+	a.noteTry("", resp, f, false)
 	if f == nil {
 		a.abandon(resp)
 	} else {
@@ -152,7 +159,7 @@ func (h *hedge) end(resp *http.Response, f *failure) (*attempt, *http.Response, 
 	x.Instance, x.Address, x.Timings = b.x.Instance, b.x.Address, b.x.Timings
 	b.x = x
 	x.Note(exchange.StageAttempt, b.instance.ID, "hedged", "the first attempt took long, and this one was quicker")
-	return b, h.won, nil
+	return b, exchange.Hedged, h.won, nil
 }
 
 // observe takes in how long a first attempt took. Second ones do not count: only the quick ones are seen to their end.

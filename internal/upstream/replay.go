@@ -21,6 +21,7 @@ func (a *attempt) replay(f *failure, before int) bool {
 		return false
 	}
 	a.x.Attempts--
+	a.noteTry(exchange.Replayed, nil, f, false)
 	a.replayed()
 	return true
 }

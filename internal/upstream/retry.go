@@ -112,7 +112,6 @@ func (a *attempt) discard(resp *http.Response) *exchange.Error {
 	}
 	a.cancel(nil) // the engine may wait for the request's body otherwise
 	_ = resp.Body.Close()
-	a.x.Timings.Head = 0 // it is no head of an answer to the client
 	a.report(false)
 	a.finish()
 	return a.fault(exchange.UpstreamReset, "no instance gave an answer that could be passed on",

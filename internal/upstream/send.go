@@ -43,11 +43,13 @@ func (r *route) attempts(x *exchange.Exchange, first, now time.Duration) (*http.
 		a := r.begin(x, i, first, now)
 		h := r.hedge(a, n, first)
 		resp, f := a.roundTrip()
+		var kind exchange.TryKind
 		if h != nil {
-			a, resp, f = h.end(resp, f)
+			a, kind, resp, f = h.end(resp, f)
 			tried = h.also(tried)
 		}
 		if f == nil && !r.retries.status(resp.StatusCode) {
+			a.noteTry(kind, resp, nil, true)
 			return a.deliver(resp), nil
 		}
 		if a.replay(f, replays) {
@@ -55,6 +57,7 @@ func (r *route) attempts(x *exchange.Exchange, first, now time.Duration) (*http.
 			continue
 		}
 		wait, again := a.again(n, resp, f)
+		a.noteTry(kind, resp, f, !again)
 		switch {
 		case again:
 		case f != nil:

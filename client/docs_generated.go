@@ -70,6 +70,7 @@ func docs() map[string]string {
 		"InstanceInfo.Created":        "Created is when it became known.",
 		"InstanceInfo.Draining":       "Draining is true if it gets no new requests; open ones finish.",
 		"InstanceInfo.ETag":           "ETag is the entity tag, for Write.Match; it comes in a header, and not in lists.",
+		"InstanceInfo.EjectedFor":     "EjectedFor is why it is ejected, with numbers; not there if it is not.",
 		"InstanceInfo.EjectedUntil":   "EjectedUntil is when it gets traffic again after it kept failing requests; not there if it is not ejected.",
 		"InstanceInfo.Eligible":       "Eligible is true if it gets traffic now, its weight apart.",
 		"InstanceInfo.Failures":       "Failures counts those that failed by its fault.",

@@ -63,6 +63,8 @@ type InstanceInfo struct {
 	Eligible bool `json:"eligible"`
 	// EjectedUntil is when it gets traffic again after it kept failing requests; not there if it is not ejected.
 	EjectedUntil *time.Time `json:"ejected_until,omitempty"`
+	// EjectedFor is why it is ejected, with numbers; not there if it is not.
+	EjectedFor string `json:"ejected_for,omitempty"`
 	// Open is the number of requests whose answer is not complete.
 	Open int `json:"open"`
 	// Requests counts the requests sent to it.

@@ -32,8 +32,12 @@ func checkCauses(c *spec.Checks, causes []string) {
 		if slices.Contains([]string{"connect", "reset", "timeout"}, when) {
 			continue
 		}
+		if _, ok := RetryStatus(when); ok {
+			continue
+		}
 		if n, err := strconv.Atoi(when); err != nil || n < 400 || n > 599 {
-			c.Errorf(spec.Index("when", i), "want connect, reset, timeout or a status from 400 to 599, got %q", when)
+			c.Errorf(spec.Index("when", i),
+				"want connect, reset, timeout, a status from 400 to 599 or one of gRPC such as unavailable, got %q", when)
 		}
 	}
 }

@@ -17,8 +17,8 @@ type Breaker struct {
 	// MaxWait is how long a request waits for its turn, then it is refused. It counts towards timeouts.request.
 	MaxWait spec.Duration `json:"max_wait" default:"1s" max:"1m"`
 	// ErrorRate is the share of the attempts within window that must fail for the breaker to open: no connection, a
-	// reset, a timeout, a breach of the protocol, or a status that stands for one (502, 503, 504). Other answers, 500
-	// included, are none, and neither is what goes wrong on the client's side. 0% is off.
+	// reset, a timeout, a breach of the protocol, or a status of health.passive.errors (502, 503, 504). Other answers are
+	// none, and neither is what goes wrong on the client's side. 0% is off.
 	ErrorRate spec.Percent `json:"error_rate" default:"0%"`
 	// SlowRate is the share of the attempts within window that must be slow for it to open; 0% is off.
 	SlowRate spec.Percent `json:"slow_rate" default:"0%"`

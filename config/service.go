@@ -116,15 +116,39 @@ type ActiveHealth struct {
 
 // PassiveHealth ejects an instance that keeps failing real requests.
 type PassiveHealth struct {
-	// ConsecutiveErrors is how many failures in a row eject an instance: no connection, reset, timeout or a 5xx
-	// answer that stands for one (502, 503, 504). 0 is off.
+	// ConsecutiveErrors is how many failures in a row eject an instance: no connection, a reset, a timeout, a breach of
+	// the protocol, or a status of errors. 0 is off.
 	ConsecutiveErrors int `json:"consecutive_errors" default:"5" min:"0" max:"1000"`
+	// Errors lists the statuses of an instance that are failures, for ejection and for the breaker: 503, or 500-599. A
+	// gRPC status counts as the HTTP status it stands for: unavailable 503, deadline-exceeded 504 (unless the deadline of
+	// the call is over), unknown, internal and data-loss 500, unimplemented 501, resource-exhausted 429.
+	Errors []string `json:"errors" default:"502-504"`
+	// Outliers ejects an instance that fails more often than the others, or more often than is bearable.
+	Outliers Outliers `json:"outliers"`
 	// Eject is how long an ejected instance gets no traffic; each further time in a row adds as much again, up to ten
 	// times.
 	Eject spec.Duration `json:"eject" default:"10s"`
 	// MaxEjected is the share of the instances that may be ejected at once. One instance of a few may always be, the
 	// only one never.
 	MaxEjected spec.Percent `json:"max_ejected" default:"50%"`
+	// Observe only counts and logs which instances would be ejected, and leaves them in.
+	Observe bool `json:"observe,omitempty"`
+}
+
+// Outliers ejects an instance by the share of its requests that fail. All instances are looked at together, each interval.
+type Outliers struct {
+	// Deviations is how many standard deviations below the mean of all instances the share of an instance's requests that
+	// went well must be to eject it; it must also be five percentage points below. 0 is off.
+	Deviations float64 `json:"deviations" default:"1.9" min:"0" max:"100"`
+	// ErrorRate is the share of an instance's requests that must fail to eject it, however the others do; 0% is off.
+	ErrorRate spec.Percent `json:"error_rate" default:"0%"`
+	// Interval is how long the requests are counted before they are judged.
+	Interval spec.Duration `json:"interval" default:"10s" min:"100ms" max:"1h"`
+	// MinRequests is how many requests an instance must have had within the interval to be looked at.
+	MinRequests int `json:"min_requests" default:"100" min:"1" max:"1000000"`
+	// MinInstances is how many instances with as many requests there must be. One of four or fewer is never 1.9
+	// deviations away from the mean.
+	MinInstances int `json:"min_instances" default:"5" min:"2" max:"100000"`
 }
 
 // Timeouts towards the instances; 0s is no limit.
@@ -145,7 +169,9 @@ type Retries struct {
 	// Attempts is how often a request may be sent in all, the first time included.
 	Attempts int `json:"attempts" default:"2" min:"1" max:"10"`
 	// When lists what is worth another attempt: connect (no connection), reset (hung up before the head of the
-	// answer), timeout (nothing came within timeouts.response), or a status of the instance.
+	// answer), timeout (nothing came within timeouts.response), a status of the instance, or the name of a gRPC status:
+	// unavailable, cancelled, deadline-exceeded, resource-exhausted, aborted, internal. The latter count for a call that
+	// ended before anything was delivered, and gRPC is POST: it must be among methods.
 	When []string `json:"when" default:"connect,reset,502,503,504"`
 	// Methods that are sent again although an instance may have acted upon them, besides the safe ones (GET, HEAD,
 	// OPTIONS, TRACE): PUT and DELETE, if the service takes them twice like once. Others are sent again only if nothing

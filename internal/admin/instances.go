@@ -28,7 +28,7 @@ func (s *Server) instance(i *registry.Instance) client.InstanceInfo {
 	}
 	if !live.EjectedUntil.IsZero() {
 		until := live.EjectedUntil.UTC()
-		info.EjectedUntil = &until
+		info.EjectedUntil, info.EjectedFor = &until, live.EjectedFor
 	}
 	if !i.Updated.IsZero() {
 		updated := i.Updated.UTC()

@@ -70,7 +70,7 @@ func (a *app) printInstances(list []client.InstanceInfo, service bool) {
 		}
 		cells := []string{
 			i.Service, i.ID, i.Address, strconv.Itoa(i.Weight), instanceState(&i), ago(i.Since), strconv.Itoa(i.Open),
-			strconv.FormatUint(i.Requests, 10), strconv.FormatUint(i.Failures, 10), latency, i.Source, i.Reason,
+			strconv.FormatUint(i.Requests, 10), strconv.FormatUint(i.Failures, 10), latency, i.Source, against(&i),
 		}
 		if !service {
 			cells = cells[1:]
@@ -78,6 +78,21 @@ func (a *app) printInstances(list []client.InstanceInfo, service bool) {
 		t.add(cells...)
 	}
 	t.print(a.out, "there are no such instances")
+}
+
+// against is what speaks against an instance: what its checks found, and why it is ejected for how long.
+func against(i *client.InstanceInfo) string {
+	if i.EjectedUntil == nil {
+		return i.Reason
+	}
+	why := "ejected until " + i.EjectedUntil.Format(time.RFC3339)
+	if i.EjectedFor != "" {
+		why += ": " + i.EjectedFor
+	}
+	if i.Reason != "" {
+		why += "; " + i.Reason
+	}
+	return why
 }
 
 // instanceState is the status of an instance with what else keeps traffic from it.

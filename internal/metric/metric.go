@@ -60,6 +60,7 @@ func New(version string) *Set {
 		newInstanceGauges(s),
 		newGuardGauges(s),
 		newBudgetGauges(s),
+		newEjectionGauges(s),
 	)
 	s.registry.MustRegister(s.all()...)
 	return s

@@ -68,7 +68,9 @@ func play(s *metric.Set) {
 
 	service := s.Service("orders")
 	service.Retry("connect")
-	service.Ejection()
+	service.Ejection("consecutive_errors")
+	service.WouldEject("deviations")
+	service.Ejected(func() int { return 1 })
 	service.Replay()
 	service.Hedge()
 	service.Hedge()
@@ -107,7 +109,8 @@ sallyport_requests_total{code="other",method="POST",route="hello",service=""} 1
 sallyport_response_body_bytes_total{route="hello",service=""} 0
 sallyport_response_body_bytes_total{route="orders",service="orders"} 1024
 sallyport_upstream_attempts_total{class="2xx",instance_id="a1",service="orders"} 1
-sallyport_upstream_ejections_total{service="orders"} 1
+sallyport_upstream_ejected_instances{service="orders"} 1
+sallyport_upstream_ejections_total{rule="consecutive_errors",service="orders"} 1
 sallyport_upstream_failures_total{instance_id="a1",reason="connect",service="orders"} 1
 sallyport_upstream_health{instance_id="a1",service="orders"} 1
 sallyport_upstream_health{instance_id="b2",service="orders"} -1
@@ -122,6 +125,7 @@ sallyport_upstream_request_duration_seconds_sum{service="orders"} 0.002
 sallyport_upstream_request_duration_seconds_count{service="orders"} 1
 sallyport_upstream_retries_total{cause="connect",service="orders"} 1
 sallyport_upstream_retry_budget{service="orders"} 2.5
+sallyport_upstream_would_eject_total{rule="deviations",service="orders"} 1
 `
 
 func TestExposition(t *testing.T) {

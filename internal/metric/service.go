@@ -17,7 +17,9 @@ type Service struct {
 	head        atomic.Pointer[prometheus.Observer]
 	retries     children[string]
 	transitions children[string]
-	ejections   children[struct{}]
+	ejections   children[string]
+	spared      children[string]
+	ejected     func() int // guarded by set.mu
 	rejections  children[string]
 	observed    children[string]
 	breaks      children[string]
@@ -49,11 +51,6 @@ func (v *Service) Retry(cause string) {
 	count(v, &v.retries, cause, v.set.retries, cause)
 }
 
-// Ejection counts an instance that was put aside because it kept failing.
-func (v *Service) Ejection() {
-	count(v, &v.ejections, struct{}{}, v.set.ejections)
-}
-
 // transition counts a change of an instance's health.
 func (v *Service) transition(to string) {
 	count(v, &v.transitions, to, v.set.transitions, to)
@@ -73,11 +70,12 @@ func (v *Service) Close() error {
 		i.forget()
 	}
 	s.head.DeleteLabelValues(v.name)
-	for _, single := range [...]*prometheus.CounterVec{s.ejections, s.replays, s.hedges, s.hedgeWins} {
+	for _, single := range [...]*prometheus.CounterVec{s.replays, s.hedges, s.hedgeWins} {
 		single.DeleteLabelValues(v.name)
 	}
 	v.retries.each(func(cause string) { s.retries.DeleteLabelValues(v.name, cause) })
 	v.forgetGuard()
+	v.forgetEjections()
 	v.transitions.each(func(to string) { s.transitions.DeleteLabelValues(v.name, to) })
 	return nil
 }

@@ -9,9 +9,9 @@ type vectors struct {
 	requests, errors, bytesIn, bytesOut *prometheus.CounterVec
 	duration                            *prometheus.HistogramVec
 
-	attempts, failures, retries, transitions, ejections *prometheus.CounterVec
-	replays, hedges, hedgeWins                          *prometheus.CounterVec
-	head                                                *prometheus.HistogramVec
+	attempts, failures, retries, transitions, ejections, spared *prometheus.CounterVec
+	replays, hedges, hedgeWins                                  *prometheus.CounterVec
+	head                                                        *prometheus.HistogramVec
 
 	rejections, observed, breaks *prometheus.CounterVec
 
@@ -52,8 +52,6 @@ func newVectors() vectors {
 			"Second attempts of which the answer came first.", "service"),
 		transitions: counters("upstream_health_transitions_total",
 			"Changes of an instance's health, by the state it came to.", "service", "to"),
-		ejections: counters("upstream_ejections_total",
-			"Instances put aside for a while because they kept failing real requests.", "service"),
 		connections: counters("connections_total",
 			"Connections accepted.", "listener"),
 		connectionsOpen: prometheus.NewGaugeVec(prometheus.GaugeOpts{
@@ -70,13 +68,14 @@ func newVectors() vectors {
 		}),
 	}
 	v.guards()
+	v.ejecting()
 	return v
 }
 
 func (v *vectors) all() []prometheus.Collector {
 	return []prometheus.Collector{
 		v.requests, v.errors, v.bytesIn, v.bytesOut, v.duration,
-		v.attempts, v.failures, v.head, v.retries, v.replays, v.hedges, v.hedgeWins, v.transitions, v.ejections,
+		v.attempts, v.failures, v.head, v.retries, v.replays, v.hedges, v.hedgeWins, v.transitions, v.ejections, v.spared,
 		v.rejections, v.observed, v.breaks,
 		v.connections, v.connectionsOpen,
 		v.reloads, v.revision, v.lastSuccess,

@@ -40,7 +40,7 @@ type attempt struct {
 	got  time.Duration // when there was a connection; 0 is never
 
 	informs  informs
-	failed   bool          // the instance failed; said so already
+	judged   bool          // it is reported whether the instance failed
 	reused   bool          // the connection had been idle
 	fresh    bool          // the connection had not been used before
 	repeated bool          // the engine was about to send it again, and was kept from that
@@ -199,7 +199,7 @@ func (a *attempt) answered(resp *http.Response, at time.Duration) {
 	if a.x.Explaining() {
 		a.x.Note(exchange.StageAttempt, a.instance.ID, "answered", resp.Status)
 	}
-	bad := resp.StatusCode >= http.StatusBadGateway && resp.StatusCode <= http.StatusGatewayTimeout
+	bad := a.route.service.settings.wrong(resp.StatusCode)
 	if bad {
 		a.report(true)
 	}
@@ -247,11 +247,11 @@ func (a *attempt) fail(err error) *failure {
 
 // report says once that the instance failed, or that it did not.
 func (a *attempt) report(failed bool) {
-	if a.failed {
+	if a.judged {
 		return
 	}
-	a.failed = failed
-	a.route.service.group.Report(a.instance, failed, a.route.service.settings.ejection)
+	a.judged = true
+	a.route.service.group.Report(a.instance, failed, &a.route.service.settings.ejection)
 }
 
 // deliver returns the answer for the client. From now on the attempt ends when the body does.

@@ -38,7 +38,7 @@ func (i *Instance) against() string {
 	case live.Status == Unhealthy:
 		return "unhealthy since " + live.Since.UTC().Format(time.RFC3339)
 	case !live.EjectedUntil.IsZero():
-		return "ejected until " + live.EjectedUntil.UTC().Format(time.RFC3339) + ": it kept failing requests"
+		return "ejected until " + live.EjectedUntil.UTC().Format(time.RFC3339) + ": " + live.EjectedFor
 	}
 	return ""
 }

@@ -42,7 +42,7 @@ func TestExplain(t *testing.T) {
 		want := []string{
 			"balance a passed over: unhealthy since 2000-01-01T00:00:00Z: connect: refused",
 			"balance b passed over: draining",
-			"balance c passed over: ejected until 2000-01-01T01:00:00Z: it kept failing requests",
+			"balance c passed over: ejected until 2000-01-01T01:00:00Z: 1 failures in a row",
 			"balance d picked: p2c: no latency yet × (1 + 0 open), weight 1 beats e: no latency yet × (1 + 0 open), weight 1",
 			"attempt d would send: GET http://h:4/x%2Fy?q=1 with Host shop.example and 0 header fields; " +
 				"timeouts: response 30s, idle 5m0s, request none; up to 2 attempts",

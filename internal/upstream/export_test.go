@@ -66,3 +66,6 @@ func Spread(all []Description, n int) map[string]int {
 	}
 	return got
 }
+
+// Judging tells whether the timer for outliers runs.
+func Judging(g *Group) bool { return g.rule.Load() != nil }

@@ -24,9 +24,12 @@ type Group struct {
 	set     atomic.Pointer[Set]
 	guard   atomic.Pointer[guard] // of the service that sends to it; nil without one
 
-	mu      sync.Mutex // held by whoever changes the set or the health of an instance
-	returns *time.Timer
-	closed  bool
+	rule atomic.Pointer[Ejection] // by which outliers are judged at the end of the interval; nil while nobody asks
+
+	mu        sync.Mutex // held by whoever changes the set or the health of an instance
+	returns   *time.Timer
+	judgement *time.Timer // of outliers
+	closed    bool
 }
 
 // A Transition is a change of what an instance may get.
@@ -41,10 +44,11 @@ type Transition struct {
 
 func newGroup(name string, env *groupsEnv) *Group {
 	g := &Group{name: name, epoch: env.epoch, log: env.Log, observe: env.Observe}
+	g.set.Store(&Set{})
 	if env.Metrics != nil {
 		g.metrics = env.Metrics.Service(name)
+		g.metrics.Ejected(g.ejected)
 	}
-	g.set.Store(&Set{})
 	return g
 }
 
@@ -177,11 +181,16 @@ func (g *Group) renew() {
 
 // tell logs a transition and tells the observer. The caller holds mu, so that both hear of transitions in order.
 func (g *Group) tell(level slog.Level, message string, t Transition) {
-	g.log.Log(context.Background(), level, message,
-		"service", t.Service, "instance", t.Instance, "address", t.Address, "from", t.From, "to", t.To, "reason", t.Reason)
+	g.write(level, message, t)
 	if g.observe != nil {
 		g.observe(t)
 	}
+}
+
+// write logs a transition.
+func (g *Group) write(level slog.Level, message string, t Transition) {
+	g.log.Log(context.Background(), level, message,
+		"service", t.Service, "instance", t.Instance, "address", t.Address, "from", t.From, "to", t.To, "reason", t.Reason)
 }
 
 // Close stops what the group has running, and forgets its counters. Its set stays as it is. It returns nil.
@@ -192,8 +201,10 @@ func (g *Group) Close() error {
 		return nil
 	}
 	g.closed = true
-	if g.returns != nil {
-		g.returns.Stop()
+	for _, timer := range [...]*time.Timer{g.returns, g.judgement} {
+		if timer != nil {
+			timer.Stop()
+		}
 	}
 	if g.metrics != nil {
 		return g.metrics.Close()

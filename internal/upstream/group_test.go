@@ -146,7 +146,7 @@ func TestEjection(t *testing.T) {
 		r := newRig(t)
 		g := r.groups.Group("s")
 		g.Update(described("h:1", "h:2", "h:3", "h:4"))
-		e := upstream.Ejection{After: 3, For: 10 * time.Second, Most: 0.5}
+		e := &upstream.Ejection{After: 3, For: 10 * time.Second, Most: 0.5}
 		fail := func(id string, times int) {
 			for range times {
 				g.Report(instance(t, g, id), true, e)
@@ -213,7 +213,7 @@ func TestEjectionSparesTheLast(t *testing.T) {
 		"the others are drawn": {n: 2, most: 1, prepare: func(g *upstream.Group) { drain(g, "b") }, want: 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := upstream.Ejection{After: 1, For: time.Minute, Most: test.most}
+			e := &upstream.Ejection{After: 1, For: time.Minute, Most: test.most}
 			g := newRig(t).groups.Group("s")
 			g.Update(described([]string{"h:1", "h:2", "h:3"}[:test.n]...))
 			if test.prepare != nil {

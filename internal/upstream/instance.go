@@ -47,6 +47,7 @@ type state struct {
 	group    *Group
 	open     atomic.Int64  // requests whose answer is not complete
 	requests atomic.Uint64 // requests sent
+	outcomes atomic.Uint64 // those of which the end is known, other than by the client's or the gateway's fault
 	failures atomic.Uint64 // those that failed by fault of the instance
 	latency  latency
 	inARow   atomic.Int32 // failures since the last success
@@ -55,8 +56,12 @@ type state struct {
 	// ---
 	judgement atomic.Pointer[judgement]
 	ejected   atomic.Int64 // until when it gets no traffic, Unix nanoseconds; 0 is not ejected
-	ejections atomic.Int32 // how often it was ejected without a success in between
+	ejections atomic.Int32 // how often it was ejected without doing well in between
+	outlier   atomic.Bool  // by its share of failures the last time: one success does not prove that it does well
+	why       atomic.Pointer[string]
+	spared    atomic.Int64 // until when it would be ejected, Unix nanoseconds, if ejection did not only observe
 	up        atomic.Int64 // since when it may have traffic, Unix nanoseconds
+	marked    tally        // at the last judgement of outliers; read and written with the group's lock held
 }
 
 // A judgement is what active checks say of an instance. It is immutable.
@@ -82,6 +87,8 @@ type Live struct {
 	Latency time.Duration
 	// EjectedUntil is when an instance that kept failing gets traffic again; the zero time if it is not ejected.
 	EjectedUntil time.Time
+	// EjectedFor is why it is ejected, or "".
+	EjectedFor string
 }
 
 // Live returns the state at this moment.
@@ -96,6 +103,9 @@ func (i *Instance) Live() Live {
 	}
 	if until := s.ejected.Load(); until != 0 {
 		l.EjectedUntil = time.Unix(0, until)
+		if why := s.why.Load(); why != nil {
+			l.EjectedFor = *why
+		}
 	}
 	return l
 }

@@ -441,7 +441,7 @@ func down(ids ...string) func(*upstream.Group) {
 func eject(id string) func(*upstream.Group) {
 	return func(g *upstream.Group) {
 		i, _ := g.Set().Instance(id)
-		g.Report(i, true, upstream.Ejection{After: 1, For: time.Hour, Most: 0.5})
+		g.Report(i, true, &upstream.Ejection{After: 1, For: time.Hour, Most: 0.5})
 	}
 }
 

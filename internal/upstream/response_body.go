@@ -63,7 +63,7 @@ func (a *attempt) broken(err error) error {
 			m.Failure(string(f.err.Reason))
 		}
 	}
-	a.failed = true // nothing more is said of it when it is closed
+	a.judged = true // nothing more is said of it when it is closed
 	a.finish()
 	return f.err
 }

@@ -15,6 +15,7 @@ type retries struct {
 	attempts                int
 	connect, reset, timeout bool
 	statuses                []int
+	calls                   []int    // codes of gRPC
 	methods                 []string // besides the safe ones
 	key                     bool     // an Idempotency-Key makes a request repeatable
 	budget                  float64
@@ -48,7 +49,7 @@ func compileRetries(s *config.Service) (retries, error) {
 
 // causes takes what is worth another attempt.
 func (r *retries) causes(list []string) error {
-	r.connect, r.reset, r.timeout, r.statuses = false, false, false, nil
+	r.connect, r.reset, r.timeout, r.statuses, r.calls = false, false, false, nil, nil
 	for n, when := range list {
 		switch when {
 		case "connect":
@@ -58,9 +59,13 @@ func (r *retries) causes(list []string) error {
 		case "timeout":
 			r.timeout = true
 		default:
+			if code, ok := config.RetryStatus(when); ok {
+				r.calls = append(r.calls, code)
+				continue
+			}
 			status, err := strconv.Atoi(when)
 			if err != nil || status < 400 || status > 599 {
-				return fmt.Errorf("retries.when[%d]: want connect, reset, timeout or a status from 400 to 599, got %q", n, when)
+				return fmt.Errorf("retries.when[%d]: want connect, reset, timeout or a status, got %q", n, when)
 			}
 			r.statuses = append(r.statuses, status)
 		}

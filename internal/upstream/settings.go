@@ -39,6 +39,7 @@ type Settings struct {
 	grpc      bool
 	balance   balance
 	ejection  Ejection
+	errors    []config.Statuses // that are failures of an instance
 	timeouts  timeouts
 	retries   retries
 	isolation isolation
@@ -100,15 +101,17 @@ func compile(c *config.Service, env Env, engine http.RoundTripper, key string) (
 		balance: balance{
 			policy: c.Balance.Policy, slowStart: time.Duration(c.Balance.SlowStart), panics: c.Balance.Panic.Fraction(),
 		},
-		ejection: Ejection{
-			After: c.Health.Passive.ConsecutiveErrors, For: time.Duration(c.Health.Passive.Eject),
-			Most: c.Health.Passive.MaxEjected.Fraction(),
-		},
+		ejection: compileEjection(&c.Health.Passive),
 		timeouts: timeouts{
 			response: time.Duration(c.Timeouts.Response), idle: time.Duration(c.Timeouts.Idle),
 			request: time.Duration(c.Timeouts.Request),
 		},
 		isolation: isolation{breaker: c.Breaker, concurrency: c.Concurrency},
+	}
+	for _, text := range c.Health.Passive.Errors {
+		if statuses, ok := config.ParseStatuses(text); ok { // checked with the configuration
+			s.errors = append(s.errors, statuses)
+		}
 	}
 	s.watches.New = func() any { return newWatch(s) }
 	var err error
@@ -134,6 +137,29 @@ func compile(c *config.Service, env Env, engine http.RoundTripper, key string) (
 	}
 	s.retries, err = compileRetries(c)
 	return s, err
+}
+
+func compileEjection(c *config.PassiveHealth) Ejection {
+	o := &c.Outliers
+	return Ejection{
+		After: c.ConsecutiveErrors, For: time.Duration(c.Eject), Most: c.MaxEjected.Fraction(), Observe: c.Observe,
+		Outliers: Outliers{
+			Deviations: o.Deviations, ErrorRate: o.ErrorRate.Fraction(), Interval: time.Duration(o.Interval),
+			Requests: uint64(max(o.MinRequests, 1)), Instances: max(o.MinInstances, 2),
+		},
+	}
+}
+
+// wrong tells whether a status is a failure of an instance.
+func (s *Settings) wrong(status int) bool {
+	if status >= http.StatusBadRequest {
+		for _, e := range s.errors {
+			if e.From <= status && status <= e.To {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // settingsKey returns a hash of all that Settings are made of.

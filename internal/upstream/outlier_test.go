@@ -135,6 +135,7 @@ func TestOutlierStory(t *testing.T) {
 
 		interval(2) // a part of an interval, as it returned within one
 		time.Sleep(10 * time.Second)
+		synctest.Wait()
 		interval(116)
 		if left() != 10*time.Second {
 			t.Errorf("it did well in between, and is ejected for %v", left())

@@ -23,6 +23,8 @@ type Config struct {
 	Log Log `json:"log"`
 	// AccessLog has one line for each exchange.
 	AccessLog AccessLog `json:"access_log"`
+	// Errors say in what form failures are answered, wherever a route does not say it.
+	Errors Errors `json:"errors"`
 	// Defaults are what a service or route does not say for itself; registered hosts have nothing else.
 	Defaults Defaults `json:"defaults"`
 	// Services by name.

@@ -133,6 +133,11 @@ func (d *Document) resolvePaths() {
 	for name, s := range c.Services {
 		d.resolveTLS(&s.TLS, spec.Key("services", name)+".tls", resolve)
 	}
+	for at, e := range c.errorsAt() {
+		for i := range e.Pages {
+			resolve(&e.Pages[i].File, spec.Index(at+".pages", i)+".file")
+		}
+	}
 	if c.AccessLog.Path != "-" {
 		resolve(&c.AccessLog.Path, "access_log.path")
 	}

@@ -14,7 +14,7 @@ import (
 
 // topKeys is the usual order of the keys of the top level.
 var topKeys = []string{
-	"version", "include", "listeners", "admin", "drain_timeout", "store", "log", "access_log", "defaults", "services", "routes",
+	"version", "include", "listeners", "admin", "drain_timeout", "store", "log", "access_log", "errors", "defaults", "services", "routes",
 }
 
 // Format brings a configuration file into the usual form: two spaces of indent, the keys of the top level in their usual

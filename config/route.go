@@ -31,6 +31,9 @@ type Route struct {
 	Timeouts *RouteTimeouts `json:"timeouts,omitempty"`
 	// Retries that differ from the service's; a key that is not given is the service's.
 	Retries *RouteRetries `json:"retries,omitempty"`
+	// Errors say in what form failures are answered on this route. Its pages come before those for everything, and its
+	// intercept takes the place of theirs.
+	Errors *Errors `json:"errors,omitempty"`
 }
 
 // WeightedService is one of several services of a route.

@@ -26,8 +26,10 @@ const (
 	UpstreamTimeout     Reason = "upstream_timeout"
 	UpstreamProtocol    Reason = "upstream_protocol"
 	RequestTimeout      Reason = "request_timeout"
+	UpstreamError       Reason = "upstream_error"
 	UpgradeNotSupported Reason = "upgrade_not_supported"
 	FaultInjected       Reason = "fault_injected"
+	GatewayOverloaded   Reason = "gateway_overloaded"
 	Internal            Reason = "internal"
 )
 
@@ -36,7 +38,7 @@ type ReasonInfo struct {
 	Reason Reason
 	Status int
 	Source Source
-	// Proxy is the error type of RFC 9209, for Proxy-Status.
+	// Proxy is the error type of RFC 9209, for Proxy-Status; "" where the instance has answered, and its status is told.
 	Proxy string
 	Title string
 	Cause string
@@ -113,6 +115,11 @@ func Reasons() []ReasonInfo {
 			"Report it with the request id and the log line.",
 		},
 		{
+			UpstreamError, http.StatusInternalServerError, Upstream, "", "The service answered with an error",
+			"An instance answered with an error, and `errors.intercept` puts a page of the gateway in the place of its answer. The status is the instance's.",
+			"Look in the log of the instance for the request id. To pass its answers on as they are, take the status off `errors.intercept`.",
+		},
+		{
 			UpgradeNotSupported, http.StatusNotImplemented, Downstream, "http_upgrade_failed", "Upgrade not supported",
 			"The client asked to switch to a protocol over a connection or towards a service that cannot carry it.",
 			"Use HTTP/1.1 for upgrades, and a service with protocol http or https.",
@@ -156,6 +163,11 @@ func Reasons() []ReasonInfo {
 			UpstreamOverloaded, http.StatusServiceUnavailable, Upstream, "connection_limit_reached", "The service is overloaded",
 			"As many requests or connections are open towards the service as its configuration allows, and the request found no place in time.",
 			"Come back after `Retry-After`. If it lasts: make the service faster, add instances, or raise the cap of the service that the log line names.",
+		},
+		{
+			GatewayOverloaded, http.StatusServiceUnavailable, Gateway, "proxy_internal_error", "The gateway is overloaded",
+			"The gateway itself is short of memory, or of file descriptors for a connection to the service; the detail says which. The service is not to blame.",
+			"Come back after `Retry-After`. If it lasts: `sallyport status` shows how much is used and what the limit is; raise it (`overload.memory.limit` and that of the container, `LimitNOFILE` or `ulimit -n`), or run more gateways.",
 		},
 		{
 			FaultInjected, http.StatusServiceUnavailable, Gateway, "proxy_internal_response", "Failure on purpose",

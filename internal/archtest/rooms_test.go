@@ -44,6 +44,7 @@ func rooms() map[string]int {
 
 		"filter":             2,
 		"internal/accesslog": 2,
+		"internal/errorpage": 2,
 
 		"exchange": 1,
 

@@ -51,6 +51,7 @@ type Control struct {
 	api     *spec.Node     // what the admin API made
 	kept    store.Revision // of that, in the store
 	leftOut bool           // it does not fit the files, so they run without it
+	named   []string       // the files of error pages that the last change named, applied or not
 }
 
 // A State is the running configuration. It is immutable.
@@ -209,7 +210,7 @@ func (c *Control) apply(ctx context.Context, next change, keep func() error) (*S
 func (c *Control) build(next change, env snapshot.Env) (*snapshot.Snapshot, *State, error) {
 	tree, shadowed := config.Overlay(next.file.Tree, next.api)
 	doc, errs := config.Decode(tree, c.opts.Kinds)
-	doc.Shadowed = shadowed
+	doc.Shadowed, c.named = shadowed, doc.PageFiles()
 	running := c.state.Load()
 	if running != nil {
 		errs = append(errs, restartNeeded(running.Document, doc)...)

@@ -1,18 +1,13 @@
 package edge
 
 import (
-	"encoding/json"
-	"html"
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/asynched/api-gateway/exchange"
+	"github.com/asynched/api-gateway/internal/errorpage"
 )
-
-// errorPage is where each reason is explained; the reason is the fragment.
-const errorPage = "https://github.com/asynched/api-gateway/blob/main/docs/errors.md#"
 
 // fail answers with an error. It is the one place where an exchange.Error becomes a response.
 func (v *visit) fail(e *exchange.Error) {
@@ -41,8 +36,7 @@ func (v *visit) fail(e *exchange.Error) {
 	}
 	h[fieldRequestID] = []string{v.x.ID}
 	if e.RetryAfter > 0 {
-		seconds := (e.RetryAfter + time.Second - 1) / time.Second
-		h["Retry-After"] = []string{strconv.Itoa(int(seconds))}
+		h["Retry-After"] = []string{strconv.Itoa(errorpage.Seconds(e.RetryAfter))}
 	}
 	v.closeUnfinished(h)
 	v.sent = true
@@ -51,101 +45,42 @@ func (v *visit) fail(e *exchange.Error) {
 		return
 	}
 	h["Proxy-Status"] = []string{proxyStatus(e)}
+	v.page(h, e)
+}
+
+// page writes the error in the form that the client prefers.
+func (v *visit) page(h http.Header, e *exchange.Error) {
+	r := v.x.Request
+	facts := errorpage.FactsOf(e, v.x.ID, v.x.Host, v.path)
+	page := v.snap.ErrorPages(&v.x).Answer(&facts, r.Header["Accept"])
 	h["Cache-Control"] = []string{"no-store"}
-	kind, text := errorBody(preferred(v.x.Request.Header["Accept"]), e, v.x.ID)
-	h["Content-Type"] = []string{kind}
-	h["Content-Length"] = []string{strconv.Itoa(len(text))}
+	// A cache that keeps to no-store does not need to know that the form depends on Accept. But a page may set a
+	// Cache-Control of its own, and others look at Vary as well: it is always said, because it always holds.
+	h["Vary"] = append(h["Vary"][:len(h["Vary"]):len(h["Vary"])], "Accept")
 	h["X-Content-Type-Options"] = []string{"nosniff"}
+	for name, values := range page.Header {
+		if name == "Set-Cookie" || name == "Vary" {
+			values = append(h[name][:len(h[name]):len(h[name])], values...)
+		}
+		h[name] = values
+	}
+	h["Content-Type"] = []string{page.Type}
+	h["Content-Length"] = []string{strconv.Itoa(len(page.Body))}
 	v.w.WriteHeader(e.Status)
 	if v.method != http.MethodHead {
-		n, err := v.w.Write(text)
+		n, err := v.w.Write(page.Body)
 		v.out += int64(n)
 		v.abort = err != nil
 	}
 }
 
-// proxyStatus writes the Proxy-Status field (RFC 9209).
+// proxyStatus writes the Proxy-Status field (RFC 9209): what failed here, or what the instance answered.
 func proxyStatus(e *exchange.Error) string {
-	return `sallyport; error=` + e.Reason.Info().Proxy + `; details="` + string(e.Reason) + `"`
-}
-
-// problem is the body of an error (RFC 9457).
-type problem struct {
-	Type      string `json:"type"`
-	Title     string `json:"title"`
-	Status    int    `json:"status"`
-	Detail    string `json:"detail"`
-	Reason    string `json:"reason"`
-	RequestID string `json:"request_id"`
-}
-
-// errorBody writes the error in the form that the client prefers.
-func errorBody(form string, e *exchange.Error, id string) (kind string, text []byte) {
-	info := e.Reason.Info()
-	switch form {
-	case "text/html":
-		return "text/html; charset=utf-8", errorHTML(info, e, id)
-	case "text/plain":
-		return "text/plain; charset=utf-8", []byte(strconv.Itoa(e.Status) + " " + info.Title + ": " + e.Detail +
-			"\nreason: " + string(e.Reason) + "\nrequest id: " + id + "\n")
+	what := "error=" + e.Reason.Info().Proxy
+	if e.Reason == exchange.UpstreamError {
+		what = "received-status=" + strconv.Itoa(e.Status)
 	}
-	text, err := json.Marshal(problem{errorPage + string(e.Reason), info.Title, e.Status, e.Detail, string(e.Reason), id})
-	if err != nil { // strings and numbers always have a JSON form
-		text = []byte("{}")
-	}
-	return "application/problem+json", append(text, '\n')
-}
-
-func errorHTML(info exchange.ReasonInfo, e *exchange.Error, id string) []byte {
-	title := html.EscapeString(strconv.Itoa(e.Status) + " " + info.Title)
-	return []byte("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>" + title + "</title>" +
-		"<meta name=\"viewport\" content=\"width=device-width\"><style>body{font:16px/1.5 system-ui,sans-serif;" +
-		"max-width:36em;margin:15vh auto;padding:0 1em;color:#222}h1{font-size:1.4em}small{color:#666}</style></head>\n" +
-		"<body><h1>" + title + "</h1><p>" + html.EscapeString(e.Detail) + "</p><p><small>reason " +
-		html.EscapeString(string(e.Reason)) + " · request " + html.EscapeString(id) + "</small></p></body></html>\n")
-}
-
-// preferred returns text/html or text/plain for a client that would rather have that than JSON, and "" otherwise. A
-// type that is named beats one that only a wildcard covers.
-func preferred(accept []string) string {
-	var htmlQ, plainQ, jsonQ, anyQ float64
-	for _, line := range accept {
-		for entry := range strings.SplitSeq(line, ",") {
-			kind, params, _ := strings.Cut(entry, ";")
-			q := quality(params)
-			switch strings.ToLower(strings.TrimSpace(kind)) {
-			case "text/html", "application/xhtml+xml":
-				htmlQ = max(htmlQ, q)
-			case "text/plain":
-				plainQ = max(plainQ, q)
-			case "application/problem+json", "application/json", "application/*":
-				jsonQ = max(jsonQ, q)
-			case "*/*":
-				anyQ = max(anyQ, q)
-			}
-		}
-	}
-	switch {
-	case htmlQ > jsonQ && htmlQ >= anyQ && htmlQ >= plainQ:
-		return "text/html"
-	case plainQ > jsonQ && plainQ >= anyQ:
-		return "text/plain"
-	}
-	return ""
-}
-
-// quality returns the q parameter of an Accept entry, 1 without one.
-func quality(params string) float64 {
-	for p := range strings.SplitSeq(params, ";") {
-		if name, value, ok := strings.Cut(strings.TrimSpace(p), "="); ok && strings.EqualFold(name, "q") {
-			q, err := strconv.ParseFloat(value, 64)
-			if err != nil || q < 0 || q > 1 {
-				return 0
-			}
-			return q
-		}
-	}
-	return 1
+	return "sallyport; " + what + `; details="` + string(e.Reason) + `"`
 }
 
 // failGRPC answers a gRPC call with a status in the header and no message, the form that every client reads whatever it

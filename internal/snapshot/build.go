@@ -53,6 +53,7 @@ func Build(doc *config.Document, env Env) (*Snapshot, spec.Errors) {
 	s := &Snapshot{Document: doc, Config: doc.Config, hosts: env.Hosts, leases: env.Lender.Borrower(), tls: make(map[string]*tls.Config)}
 	b := &builder{env: env, doc: doc, snap: s, services: make(map[string]*upstream.Service)}
 	b.buildServices()
+	b.buildPages()
 	b.buildRoutes()
 	b.buildImplied()
 	b.buildListeners()
@@ -152,7 +153,7 @@ func (b *builder) buildRoute(name, at string, c *config.Route) exchange.Handler 
 	if next == nil {
 		return nil
 	}
-	return &lane{name: name, raw: !c.MergeSlashes, stats: stats, next: next}
+	return &lane{name: name, raw: !c.MergeSlashes, stats: stats, next: b.intercept(c.Errors, next)}
 }
 
 // stats returns where a route and service are counted. The series vanish with the last snapshot that has them.
@@ -217,7 +218,7 @@ func (b *builder) buildImplied() {
 	for i := range uses {
 		paths[i] = spec.Index("defaults.filters", i)
 	}
-	b.snap.implied = b.wrap(site{route: "(registered)", preserveHost: true}, uses, paths, exchange.HandlerFunc(destined))
+	b.snap.implied = b.intercept(nil, b.wrap(site{route: "(registered)", preserveHost: true}, uses, paths, exchange.HandlerFunc(destined)))
 }
 
 // dropRepeats removes errors that are there already: a wrong default filter is wrong on every route, and is worth one

@@ -33,6 +33,7 @@ type Snapshot struct {
 	hosts      Hosts
 	tls        map[string]*tls.Config
 	leases     *lease.Borrower
+	pages      pages
 	visitors
 }
 

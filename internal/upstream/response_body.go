@@ -3,6 +3,7 @@ package upstream
 import (
 	"errors"
 	"io"
+	"time"
 
 	"github.com/asynched/api-gateway/exchange"
 )
@@ -43,6 +44,16 @@ func (b *responseBody) Close() error {
 	a.finish()
 	a.out.cut()
 	return err
+}
+
+// Discard ends the attempt like Close, for an answer that is not wanted: what is there of it is read, within bounds, so that
+// its connection can be used again. None of that counts as a failure of the instance.
+func (b *responseBody) Discard() error {
+	a := (*attempt)(b)
+	timer := time.AfterFunc(discardTime, func() { a.cancel(errExpired) })
+	_, _ = io.CopyN(io.Discard, a.in, 4*discardBytes) // pages of errors are long; if it does not work out, the connection is closed
+	timer.Stop()
+	return b.Close()
 }
 
 // broken returns the error for an answer that broke off, and ends the attempt.

@@ -38,6 +38,7 @@ type Instance struct {
 
 	classes  children[uint8]
 	failures children[string]
+	calls    children[string]
 }
 
 // Observe counts an attempt that the instance answered with that status code, and how long it took to the head of the
@@ -60,6 +61,18 @@ func (i *Instance) Failure(reason string) {
 	n := i.failures.find(reason)
 	if n == nil {
 		n = i.addFailure(clean(reason))
+	}
+	n.Inc()
+}
+
+// Call counts how a call of gRPC ended, by the name of its status, from a fixed list.
+func (i *Instance) Call(status string) {
+	n := i.calls.find(status)
+	if n == nil {
+		s := i.service.set
+		s.mu.Lock()
+		n = i.calls.add(status, i.closed, s.calls, i.service.name, i.id, status)
+		s.mu.Unlock()
 	}
 	n.Inc()
 }
@@ -95,6 +108,7 @@ func (i *Instance) forget() {
 	s := i.service.set
 	delete(i.service.instances, i.id)
 	i.classes.each(func(c uint8) { s.attempts.DeleteLabelValues(i.service.name, i.id, className(c)) })
+	i.calls.each(func(status string) { s.calls.DeleteLabelValues(i.service.name, i.id, status) })
 	i.failures.each(func(reason string) { s.failures.DeleteLabelValues(i.service.name, i.id, reason) })
 }
 

@@ -82,6 +82,7 @@ func play(s *metric.Set) {
 	one.SetHealth(metric.Healthy)
 	one.Observe(204, 2*time.Millisecond)
 	one.Failure("connect")
+	one.Call("unavailable")
 	service.Instance("b2")
 }
 
@@ -112,6 +113,7 @@ sallyport_upstream_attempts_total{class="2xx",instance_id="a1",service="orders"}
 sallyport_upstream_ejected_instances{service="orders"} 1
 sallyport_upstream_ejections_total{rule="consecutive_errors",service="orders"} 1
 sallyport_upstream_failures_total{instance_id="a1",reason="connect",service="orders"} 1
+sallyport_upstream_grpc_calls_total{instance_id="a1",service="orders",status="unavailable"} 1
 sallyport_upstream_health{instance_id="a1",service="orders"} 1
 sallyport_upstream_health{instance_id="b2",service="orders"} -1
 sallyport_upstream_health_transitions_total{service="orders",to="healthy"} 1

@@ -9,9 +9,9 @@ type vectors struct {
 	requests, errors, bytesIn, bytesOut *prometheus.CounterVec
 	duration                            *prometheus.HistogramVec
 
-	attempts, failures, retries, transitions, ejections, spared *prometheus.CounterVec
-	replays, hedges, hedgeWins                                  *prometheus.CounterVec
-	head                                                        *prometheus.HistogramVec
+	attempts, failures, calls, retries, transitions, ejections, spared *prometheus.CounterVec
+	replays, hedges, hedgeWins                                         *prometheus.CounterVec
+	head                                                               *prometheus.HistogramVec
 
 	rejections, observed, breaks *prometheus.CounterVec
 
@@ -40,6 +40,8 @@ func newVectors() vectors {
 			"service", "instance_id", "class"),
 		failures: counters("upstream_failures_total",
 			"Requests sent to an instance that it did not answer, by reason.", "service", "instance_id", "reason"),
+		calls: counters("upstream_grpc_calls_total",
+			"Calls of gRPC that an instance answered to the end, by the status it gave.", "service", "instance_id", "status"),
 		head: times("upstream_request_duration_seconds",
 			"Time from an instance picked to the head of its answer read, of the requests it answered.", "service"),
 		retries: counters("upstream_retries_total",
@@ -75,7 +77,7 @@ func newVectors() vectors {
 func (v *vectors) all() []prometheus.Collector {
 	return []prometheus.Collector{
 		v.requests, v.errors, v.bytesIn, v.bytesOut, v.duration,
-		v.attempts, v.failures, v.head, v.retries, v.replays, v.hedges, v.hedgeWins, v.transitions, v.ejections, v.spared,
+		v.attempts, v.failures, v.calls, v.head, v.retries, v.replays, v.hedges, v.hedgeWins, v.transitions, v.ejections, v.spared,
 		v.rejections, v.observed, v.breaks,
 		v.connections, v.connectionsOpen,
 		v.reloads, v.revision, v.lastSuccess,

@@ -200,6 +200,11 @@ func (a *attempt) answered(resp *http.Response, at time.Duration) {
 		a.x.Note(exchange.StageAttempt, a.instance.ID, "answered", resp.Status)
 	}
 	bad := a.route.service.settings.wrong(resp.StatusCode)
+	if a.route.service.settings.grpc {
+		if code := grpcStatus(resp.Header); code >= 0 {
+			bad = a.called(code) || bad
+		}
+	}
 	if bad {
 		a.report(true)
 	}
@@ -275,6 +280,9 @@ func (a *attempt) deliver(resp *http.Response) *http.Response {
 		a.out.cut()
 	default:
 		a.in = resp.Body
+		if a.route.service.settings.grpc && grpcStatus(resp.Header) < 0 {
+			a.in = &grpcBody{resp.Body, a, resp}
+		}
 		resp.Body = (*responseBody)(a)
 	}
 	return resp

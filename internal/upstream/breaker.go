@@ -120,11 +120,21 @@ func (b *breaker) observe(began, now time.Duration, failed, slow bool) {
 	}
 }
 
-// spoiled takes in that an answer broke off which had begun well.
-func (b *breaker) spoiled(now time.Duration) {
+// spoiled takes in that an answer went wrong which had begun well, at the attempt that began then.
+func (b *breaker) spoiled(began, now time.Duration) {
 	if b.state.Load() == breakerClosed {
 		b.slot(now).failed.Add(1)
 		b.judge(now)
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.state.Load() != breakerHalfOpen || began < b.since {
+		return
+	}
+	b.failed++ // it was seen already
+	if why := b.over(breakerProbes, b.failed, b.lag, b.seen); why != "" {
+		b.open(now, why)
 	}
 }
 

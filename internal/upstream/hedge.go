@@ -115,7 +115,7 @@ func (h *hedge) launch() *attempt {
 
 // good tells whether an attempt brought an answer to pass on.
 func (h *hedge) good(resp *http.Response, f *failure) bool {
-	return f == nil && !h.route.retries.status(resp.StatusCode)
+	return f == nil && h.route.retries.answer(resp) == ""
 }
 
 // end is called with what the first attempt brought, and returns the attempt that counts, of what kind it is, and what it

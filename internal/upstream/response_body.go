@@ -67,9 +67,7 @@ func (a *attempt) broken(err error) error {
 	}
 	if f.fault {
 		a.report(true)
-		if g := a.route.service.guard; g != nil && g.breaker != nil {
-			g.breaker.spoiled(a.route.service.group.now())
-		}
+		a.spoil()
 		if m := a.instance.state.metrics; m != nil {
 			m.Failure(string(f.err.Reason))
 		}
@@ -77,6 +75,13 @@ func (a *attempt) broken(err error) error {
 	a.judged = true // nothing more is said of it when it is closed
 	a.finish()
 	return f.err
+}
+
+// spoil tells the breaker that an answer went wrong which had begun well.
+func (a *attempt) spoil() {
+	if g := a.route.service.guard; g != nil && g.breaker != nil {
+		g.breaker.spoiled(a.began, a.route.service.group.now())
+	}
 }
 
 // A tunnel is the body of a 101: bytes both ways, nobody's timeouts.

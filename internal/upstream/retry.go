@@ -24,9 +24,9 @@ func (a *attempt) again(n int, resp *http.Response, f *failure) (wait time.Durat
 	if why == "" {
 		wait = backoff(r.backoff, n, a.route.service.settings.rand())
 		if f == nil {
-			after := retryAfter(resp.Header.Get("Retry-After"))
+			after, never := pushback(resp.Header)
 			wait = max(wait, after)
-			if after > maxRetryAfter {
+			if after > maxRetryAfter || never {
 				why = "the instance asks for a longer wait"
 			}
 		}
@@ -62,7 +62,7 @@ func (a *attempt) worth(n int, resp *http.Response, f *failure) (cause, why stri
 	r := &a.route.retries
 	sent, whole := true, a.out.whole()
 	if f == nil {
-		cause = strconv.Itoa(resp.StatusCode)
+		cause = r.answer(resp)
 	} else {
 		sent, whole = f.sent, f.whole
 		if r.cause(f.cause) {
@@ -74,6 +74,8 @@ func (a *attempt) worth(n int, resp *http.Response, f *failure) (cause, why stri
 		return "", "not a cause for a retry"
 	case n >= r.attempts:
 		return cause, "no attempts are left"
+	case a.pastDeadline():
+		return cause, "the deadline of the call is over"
 	case sent && !a.route.repeatable(a.x.Request):
 		return cause, "the method is not safe and the instance may have seen the request"
 	case !whole:

@@ -90,8 +90,6 @@ func (r retries) with(c *config.RouteRetries) retries {
 	return r
 }
 
-func (r *retries) status(code int) bool { return slices.Contains(r.statuses, code) }
-
 // cause tells whether a failure of that kind is worth another attempt.
 func (r *retries) cause(c cause) bool {
 	return c == causeConnect && r.connect || c == causeReset && r.reset || c == causeTimeout && r.timeout

@@ -48,7 +48,7 @@ func (r *route) attempts(x *exchange.Exchange, first, now time.Duration) (*http.
 			a, kind, resp, f = h.end(resp, f)
 			tried = h.also(tried)
 		}
-		if f == nil && !r.retries.status(resp.StatusCode) {
+		if f == nil && r.retries.answer(resp) == "" {
 			a.noteTry(kind, resp, nil, true)
 			return a.deliver(resp), nil
 		}

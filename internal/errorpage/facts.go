@@ -21,7 +21,7 @@ type Facts struct {
 	Reason     string // the stable name: no_healthy_instance
 	RequestID  string
 	Host       string // canonical; "" if the request has none that is right
-	Path       string // as the client sent it, canonical and escaped, without the query; "" if it is not right
+	Path       string // as the client sent it, without the query: canonical and escaped unless that is what is wrong
 	Source     string // who is at fault: client, gateway or upstream
 	RetryAfter int    // seconds until another try is worth while; 0 is not known
 	Type       string // the address of what is told of the reason

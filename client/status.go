@@ -27,6 +27,14 @@ type Status struct {
 	Store StoreStatus `json:"store" required:"true"`
 	// Counts of objects.
 	Counts ObjectCounts `json:"counts" required:"true"`
+	// Load is what the gateway has to do.
+	Load Load `json:"load" required:"true"`
+}
+
+// Load is what the gateway has to do.
+type Load struct {
+	// Watchers are those who watch requests as they end.
+	Watchers int `json:"watchers"`
 }
 
 // ConfigStatus is how the configuration came to be.

@@ -14,4 +14,6 @@ func (l Line) Append(b []byte, e *Entry) []byte { return l.append(b, e) }
 func (l Line) AppendText(b []byte, text string) []byte { return escapeJSON(b, short(text)) }
 
 // AppendURL does it for a text that may hold a URL: its query is treated like that of a request.
-func (l Line) AppendURL(b []byte, url string) []byte { return l.query.appendURL(b, short(url), escapeJSON) }
+func (l Line) AppendURL(b []byte, url string) []byte {
+	return l.query.appendURL(b, short(url), escapeJSON)
+}

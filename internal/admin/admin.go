@@ -20,6 +20,7 @@ import (
 	"github.com/asynched/api-gateway/internal/listen"
 	"github.com/asynched/api-gateway/internal/registry"
 	"github.com/asynched/api-gateway/internal/store"
+	"github.com/asynched/api-gateway/internal/tail"
 	"github.com/asynched/api-gateway/internal/upstream"
 )
 
@@ -45,6 +46,8 @@ type Options struct {
 	Kinds *filter.Catalog
 	// Metrics answers scrapes; nil is 404.
 	Metrics http.Handler
+	// Tail is where exchanges are told of; one that is silent if nil. It is closed when Run ends.
+	Tail *tail.Hub
 	// Addresses returns where listeners accept connections, by name; nil if there are none.
 	Addresses func() map[string]string
 	// Draining tells whether the gateway is about to leave; nil is never.
@@ -62,6 +65,8 @@ type Server struct {
 	calls  map[string]*operation // by pattern of the mux
 	socket net.Listener
 	certs  *cert.Set
+
+	heartbeat time.Duration // of streams
 
 	writing sync.Mutex // held from the check of a condition to the end of the change
 
@@ -91,7 +96,10 @@ func New(opts Options) *Server {
 	if opts.Draining == nil {
 		opts.Draining = func() bool { return false }
 	}
-	s := &Server{opts: opts, mux: http.NewServeMux(), calls: make(map[string]*operation)}
+	if opts.Tail == nil {
+		opts.Tail = tail.NewHub()
+	}
+	s := &Server{opts: opts, mux: http.NewServeMux(), calls: make(map[string]*operation), heartbeat: heartbeatEach}
 	for _, op := range operations() {
 		pattern := op.method + " " + op.path
 		s.calls[pattern] = op
@@ -152,6 +160,7 @@ func (s *Server) Run(ctx context.Context) error {
 		return err
 	case <-ctx.Done():
 	}
+	s.opts.Tail.Close() // or its readers would stay
 	leave, done := context.WithTimeout(context.Background(), leaveTimeout)
 	defer done()
 	err := server.Shutdown(leave)

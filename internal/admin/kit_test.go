@@ -27,6 +27,7 @@ import (
 	"github.com/asynched/api-gateway/internal/registry"
 	"github.com/asynched/api-gateway/internal/snapshot"
 	"github.com/asynched/api-gateway/internal/store/storetest"
+	"github.com/asynched/api-gateway/internal/tail"
 	"github.com/asynched/api-gateway/internal/upstream"
 )
 
@@ -53,6 +54,7 @@ type kit struct {
 	registry *registry.Registry
 	store    *storetest.Memory
 	groups   *upstream.Groups
+	tail     *tail.Hub
 	path     string // of the configuration file
 	draining atomic.Bool
 	log      logText
@@ -87,7 +89,7 @@ func catalog(t *testing.T) *filter.Catalog {
 // newKit returns a kit whose configuration file says text, with no configuration live yet.
 func newKit(t *testing.T, text string) *kit {
 	t.Helper()
-	k := &kit{t: t, store: storetest.NewMemory(0), path: filepath.Join(t.TempDir(), "sallyport.yaml")}
+	k := &kit{t: t, store: storetest.NewMemory(0), tail: tail.NewHub(), path: filepath.Join(t.TempDir(), "sallyport.yaml")}
 	k.write(text)
 	log := slog.New(slog.NewTextHandler(&k.log, nil))
 	metrics := metric.New("test")
@@ -109,7 +111,7 @@ func newKit(t *testing.T, text string) *kit {
 	k.server = admin.New(admin.Options{
 		Version: "v1.2.3", Address: "127.0.0.1:9190", Control: k.control, Registry: k.registry, Groups: k.groups,
 		Store: k.store,
-		Kinds: kinds, Metrics: metrics.Handler(), Draining: k.draining.Load, Log: log,
+		Kinds: kinds, Tail: k.tail, Metrics: metrics.Handler(), Draining: k.draining.Load, Log: log,
 		Addresses: func() map[string]string { return map[string]string{"web": "127.0.0.1:40001"} },
 	})
 	ctx, cancel := context.WithCancel(context.Background())

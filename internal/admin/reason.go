@@ -26,6 +26,7 @@ const (
 	cannotApply      reason = "cannot_apply"
 	changedMeanwhile reason = "changed_meanwhile"
 	bodyTooLarge     reason = "body_too_large"
+	tooManyWatchers  reason = "too_many_watchers"
 	invalidConfig    reason = "invalid_config"
 	internal         reason = "internal"
 	storeFailed      reason = "store_failed"
@@ -87,6 +88,8 @@ func Reasons() []exchange.ReasonInfo {
 		entry(invalidConfig, 422, "Invalid configuration",
 			"The configuration that would result has errors. Nothing was changed.",
 			"`errors` holds all of them, each with its place."),
+		entry(tooManyWatchers, 429, "Too many watch", "As many streams of live requests are open as may be.",
+			"End one of them: `sallyport tail` holds one as long as it runs."),
 		entry(internal, 500, "Internal error", "The gateway failed. This is a defect in it.",
 			"Report it with the request id and the log line."),
 		entry(storeFailed, 503, "Store failed",

@@ -52,8 +52,8 @@ func run(t *testing.T, o admin.Options) string {
 func (k *kit) options() admin.Options {
 	return admin.Options{
 		Address: "127.0.0.1:0", Control: k.control, Registry: k.registry, Groups: k.groups, Store: k.store,
-		Kinds: catalog(k.t),
-		Log:   slog.New(slog.NewTextHandler(&k.log, nil)),
+		Kinds: catalog(k.t), Tail: k.tail,
+		Log: slog.New(slog.NewTextHandler(&k.log, nil)),
 	}
 }
 

@@ -21,13 +21,15 @@ func getStatus(s *Server, _ *call) (*answer, error) {
 		Version: s.opts.Version, Ready: !s.opts.Draining(), Draining: s.opts.Draining(),
 		Started: s.opts.Started.UTC(), Uptime: spec.Duration(now.Sub(s.opts.Started).Round(time.Millisecond)),
 		Config: s.configStatus(state), Listeners: s.opts.Addresses(), Store: s.storeStatus(),
-		Counts: s.objectCounts(state),
+		Counts: s.objectCounts(state), Load: s.load(),
 	}
 	if status.Listeners == nil {
 		status.Listeners = make(map[string]string)
 	}
 	return &answer{body: status}, nil
 }
+
+func (s *Server) load() client.Load { return client.Load{Watchers: s.opts.Tail.Len()} }
 
 func (s *Server) configStatus(state *control.State) client.ConfigStatus {
 	shadowed := append(slices.Clone(state.Document.Shadowed), s.shadowed()...)

@@ -18,6 +18,7 @@ const (
 	topicRoutes    = "Routes"
 	topicListeners = "Listeners"
 	topicConfig    = "Configuration"
+	topicTraffic   = "Traffic"
 	topicGateway   = "Gateway"
 )
 
@@ -35,6 +36,7 @@ func operations() []*operation {
 		objectOperations(listeners(), topicListeners, listListeners, reflect.TypeFor[client.ListenerInfo](),
 			reflect.TypeFor[config.Listener](), exampleListener()),
 		configOperations(),
+		tailOperations(),
 		gatewayOperations(),
 		probeOperations(),
 	)

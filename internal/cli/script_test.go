@@ -18,6 +18,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -46,7 +47,8 @@ func TestMain(m *testing.M) {
 //	errs [-squeeze] LINE…   the same for the standard error
 //	steady FILE             writes the last standard output to a file, without the times in it
 //	up                      waits until the gateway in the background is ready
-//	signal NAME             sends the gateway in the background a signal
+//	signal NAME [COMMAND]   sends the gateway in the background a signal, or another command of the program
+//	get PATH                sends a request to the gateway's listener, whatever the answer
 //	await TEXT PROGRAM ARG… runs a program until its standard output has that text
 //	certificate NAME        writes NAME.pem and NAME.key for 127.0.0.1
 //
@@ -56,7 +58,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", RequireUniqueNames: true, ContinueOnError: true, UpdateScripts: *update, Setup: setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code": code, "outs": outs, "steady": steady, "errs": errs, "up": up, "signal": send, "await": await, "certificate": certificate,
+			"code": code, "outs": outs, "steady": steady, "errs": errs, "up": up, "signal": send, "get": get, "await": await, "certificate": certificate,
 		},
 	})
 }
@@ -154,12 +156,22 @@ func await(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func send(ts *testscript.TestScript, _ bool, args []string) {
-	running := ts.BackgroundCmds()
-	if len(args) != 1 || len(running) == 0 {
-		ts.Fatalf("usage: signal TERM or HUP, with a program in the background")
+	command := "run"
+	if len(args) == 2 {
+		command = args[1]
 	}
-	signal := map[string]os.Signal{"TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP}[args[0]]
+	running := slices.DeleteFunc(ts.BackgroundCmds(), func(c *exec.Cmd) bool { return c.Args[1] != command })
+	if len(args) == 0 || len(running) == 0 {
+		ts.Fatalf("usage: signal TERM, INT or HUP, with a program in the background")
+	}
+	signal := map[string]os.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "HUP": syscall.SIGHUP}[args[0]]
 	ts.Check(running[len(running)-1].Process.Signal(signal))
+}
+
+func get(ts *testscript.TestScript, _ bool, args []string) {
+	resp, err := http.Get("http://127.0.0.1:" + ts.Getenv("WEB") + args[0])
+	ts.Check(err)
+	ts.Check(resp.Body.Close())
 }
 
 func certificate(ts *testscript.TestScript, _ bool, args []string) {
@@ -186,7 +198,7 @@ func TestEveryCommandHasAnExample(t *testing.T) {
 	var help bytes.Buffer
 	for _, path := range strings.Fields(`run validate fmt schema version explain status reload config.show config.diff config.apply listeners
 		routes routes.put routes.rm services services.put services.rm instances instances.put instances.rm instances.drain
-		instances.enable instances.heartbeat register deregister`) {
+		instances.enable instances.heartbeat register deregister tail`) {
 		help.Reset()
 		args := append(strings.Split(path, "."), "--help")
 		if code := cli.Main(args, nil, &help, &help, filters.All()); code != 0 {

@@ -46,6 +46,14 @@ func NewHub() *Hub {
 // Audience returns who listens now, or nil. It is one atomic load.
 func (h *Hub) Audience() *Audience { return h.audience.Load() }
 
+// Len returns how many listen.
+func (h *Hub) Len() int {
+	if now := h.audience.Load(); now != nil {
+		return len(now.all)
+	}
+	return 0
+}
+
 // Join begins a subscription. The error is ErrFull or ErrClosed. Leave ends it.
 func (h *Hub) Join(f *Filter) (*Subscription, error) {
 	h.mu.Lock()

@@ -23,6 +23,8 @@ type Status struct {
 	Config ConfigStatus `json:"config" required:"true"`
 	// Listeners are where connections are accepted, by the name of the listener.
 	Listeners map[string]string `json:"listeners" required:"true"`
+	// Resources are what the gateway itself uses, and may use.
+	Resources Resources `json:"resources" required:"true"`
 	// Store keeps what came through this API.
 	Store StoreStatus `json:"store" required:"true"`
 	// Counts of objects.
@@ -65,6 +67,23 @@ type ConfigFailure struct {
 	Message string `json:"message" required:"true"`
 	// Errors are all that is wrong, each with its place.
 	Errors []Fault `json:"errors" required:"true"`
+}
+
+// Resources are what the gateway itself uses, and may use.
+type Resources struct {
+	// Level is ok; close while connections are closed after an answer because memory is short; refuse while new requests
+	// are refused; full while no connections are accepted.
+	Level string `json:"level" required:"true" enum:"ok,close,refuse,full"`
+	// MemoryUsed is how many bytes are in use, by the last collection of garbage.
+	MemoryUsed int64 `json:"memory_used"`
+	// MemoryLimit is how many bytes may be; 0 if that is not known.
+	MemoryLimit int64 `json:"memory_limit"`
+	// MemoryLimitFrom says who sets the limit: configuration, GOMEMLIMIT, cgroup, machine.
+	MemoryLimitFrom string `json:"memory_limit_from,omitempty"`
+	// DescriptorsOpen is how many file descriptors are open; 0 if that is not known.
+	DescriptorsOpen int `json:"descriptors_open"`
+	// DescriptorsLimit is how many may be; 0 if that is not known.
+	DescriptorsLimit int `json:"descriptors_limit"`
 }
 
 // StoreStatus is how the store is.

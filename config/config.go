@@ -17,6 +17,8 @@ type Config struct {
 	Admin Admin `json:"admin"`
 	// DrainTimeout is how long open exchanges may take to finish when the gateway is told to leave.
 	DrainTimeout spec.Duration `json:"drain_timeout" default:"30s"`
+	// Overload is what the gateway does when it is short of something itself.
+	Overload Overload `json:"overload"`
 	// Store keeps what comes through the admin API.
 	Store Store `json:"store"`
 	// Log is the gateway's own log, on the standard error.

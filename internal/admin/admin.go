@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/asynched/api-gateway/client"
 	"github.com/asynched/api-gateway/config"
 	"github.com/asynched/api-gateway/filter"
 	"github.com/asynched/api-gateway/internal/cert"
@@ -50,6 +51,8 @@ type Options struct {
 	Tail *tail.Hub
 	// Addresses returns where listeners accept connections, by name; nil if there are none.
 	Addresses func() map[string]string
+	// Resources tells what the gateway uses; nil is nothing.
+	Resources func() client.Resources
 	// Draining tells whether the gateway is about to leave; nil is never.
 	Draining func() bool
 	// Started is when the gateway started; now if zero.
@@ -92,6 +95,9 @@ func New(opts Options) *Server {
 	}
 	if opts.Addresses == nil {
 		opts.Addresses = func() map[string]string { return nil }
+	}
+	if opts.Resources == nil {
+		opts.Resources = func() client.Resources { return client.Resources{Level: "ok"} }
 	}
 	if opts.Draining == nil {
 		opts.Draining = func() bool { return false }

@@ -20,7 +20,7 @@ func getStatus(s *Server, _ *call) (*answer, error) {
 	status := client.Status{
 		Version: s.opts.Version, Ready: !s.opts.Draining(), Draining: s.opts.Draining(),
 		Started: s.opts.Started.UTC(), Uptime: spec.Duration(now.Sub(s.opts.Started).Round(time.Millisecond)),
-		Config: s.configStatus(state), Listeners: s.opts.Addresses(), Store: s.storeStatus(),
+		Config: s.configStatus(state), Listeners: s.opts.Addresses(), Store: s.storeStatus(), Resources: s.opts.Resources(),
 		Counts: s.objectCounts(state), Load: s.load(),
 	}
 	if status.Listeners == nil {

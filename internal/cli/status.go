@@ -44,6 +44,7 @@ func statusFacts(s *client.Status) []fact {
 		{"config", fmt.Sprintf("revision %d, by %s %s", s.Config.Revision, s.Config.Source, ago(s.Config.Applied))},
 		{"files", strings.Join(s.Config.Files, "\n")},
 		{"listeners", pairs(s.Listeners)},
+		{"resources", resourcesFact(s.Resources)},
 		{"routes", fmt.Sprint(n.Routes)},
 		{"services", fmt.Sprintf("%d, %d of them registered", n.Services, n.Hosts)},
 		{"instances", counts(n.Instances)},
@@ -58,6 +59,26 @@ func statusFacts(s *client.Status) []fact {
 		facts = append(facts, fact{"refused", fmt.Sprintf("the last change, by %s %s:\n%s", f.Source, ago(f.At), f.Message)})
 	}
 	return facts
+}
+
+// resourcesFact says what the gateway uses, and what is done about it if that is too much.
+func resourcesFact(r client.Resources) string {
+	text := fmt.Sprintf("memory: %d MiB in use, limit not known", r.MemoryUsed>>20)
+	if r.MemoryLimit > 0 {
+		text = fmt.Sprintf("memory: %d of %d MiB in use, limit by %s", r.MemoryUsed>>20, r.MemoryLimit>>20, r.MemoryLimitFrom)
+	}
+	switch r.Level {
+	case "close":
+		text += "; connections are closed after an answer"
+	case "refuse":
+		text += "; new requests are refused"
+	case "full":
+		text += "; new requests are refused, and no connections accepted"
+	}
+	if r.DescriptorsLimit > 0 {
+		text += fmt.Sprintf("\nfile descriptors: %d of %d open", r.DescriptorsOpen, r.DescriptorsLimit)
+	}
+	return text
 }
 
 // first names the first of several facts; the others stand below it.

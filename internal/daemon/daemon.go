@@ -53,6 +53,8 @@ type Daemon struct {
 	control  *control.Control
 	admin    *admin.Server
 
+	protection protection
+
 	checks   atomic.Pointer[checks]
 	draining atomic.Bool
 	stop     context.CancelFunc // of what Start started
@@ -118,6 +120,9 @@ func (d *Daemon) build(ctx context.Context, c *config.Config) error {
 		return err
 	}
 	d.store = kept
+	if err := d.protect(&c.Overload); err != nil {
+		return err
+	}
 	d.groups = upstream.NewGroups(upstream.GroupsEnv{Log: d.log, Metrics: d.metrics})
 	d.health = health.New(0)
 	d.registry, err = registry.New(ctx, registry.Options{
@@ -128,14 +133,19 @@ func (d *Daemon) build(ctx context.Context, c *config.Config) error {
 		return err
 	}
 	d.edge = edge.New(d.log, d.metrics)
+	d.edge.Protect(d.protection.memory, d.protection.files)
+	d.protection.files.OnShort(d.edge.GiveWay)
 	d.control = control.New(control.Options{
 		Path: d.opts.Config, Environ: os.LookupEnv, Kinds: d.opts.Kinds, Store: kept, Log: d.log, Prepare: d.prepare,
-		Env: snapshot.Env{Lender: lease.New(), Groups: d.groups, Metrics: d.metrics, Hosts: d.registry.Find, Log: d.log},
+		Env: snapshot.Env{
+			Lender: lease.New(), Groups: d.groups, Metrics: d.metrics, Hosts: d.registry.Find, Dial: d.protection.dial(), Log: d.log,
+		},
 	})
 	d.admin = admin.New(admin.Options{
 		Version: version.String(), Address: c.Admin.Address, Token: c.Admin.Token.Reveal(), TLS: c.Admin.TLS,
 		Control: d.control, Registry: d.registry, Groups: d.groups, Store: kept, Kinds: d.opts.Kinds,
 		Metrics: d.metrics.Handler(), Tail: d.edge.Tail(), Addresses: d.edge.Addresses, Draining: d.draining.Load, Started: time.Now(), Log: d.log,
+		Resources: d.protection.resources,
 	})
 	return nil
 }
@@ -151,12 +161,14 @@ func (d *Daemon) start(ctx context.Context) error {
 	d.work(running, "admin API", d.admin.Run)
 	d.work(running, "registry", d.registry.Run)
 	d.work(running, "health checks", d.health.Run)
+	d.work(running, "memory watch", d.protection.memory.Run)
 	if err := d.control.Start(ctx); err != nil {
 		return err
 	}
 	d.work(running, "configuration watch", d.control.Run)
+	limit := d.protection.memory.Report().Limit
 	d.log.Info("sallyport is up", "version", version.String(), "listeners", d.edge.Addresses(), "admin", d.admin.Address(),
-		"config", d.opts.Config, "store", d.store.Status().Path)
+		"config", d.opts.Config, "store", d.store.Status().Path, "memory_limit", megabytes(limit.Bytes), "memory_limit_from", limit.From)
 	return nil
 }
 

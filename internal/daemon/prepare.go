@@ -47,6 +47,7 @@ func (d *Daemon) prepare(ctx context.Context, next *snapshot.Snapshot) (commit, 
 	commit = func() {
 		edge.Commit()
 		d.checks.Store(probes)
+		d.protection.memory.Configure(d.protection.terms(&next.Config.Overload))
 		plan.Commit(serving(next))
 		edge.Retire() // not earlier: registered hosts used the old snapshot until now
 	}

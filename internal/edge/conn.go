@@ -23,6 +23,7 @@ type conn struct {
 	shard     uint32
 	stats     *metric.Listener
 	closed    atomic.Bool
+	idle      atomic.Int64 // since when no request is under way, from the edge's birth; 0 while one is
 	fields    atomic.Pointer[peerFields]
 
 	reading  readDeadline

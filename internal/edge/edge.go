@@ -13,6 +13,7 @@ import (
 
 	"github.com/asynched/api-gateway/config"
 	"github.com/asynched/api-gateway/internal/metric"
+	"github.com/asynched/api-gateway/internal/overload"
 	"github.com/asynched/api-gateway/internal/snapshot"
 	"github.com/asynched/api-gateway/internal/tail"
 	"github.com/asynched/api-gateway/spec"
@@ -28,18 +29,28 @@ type Edge struct {
 	draining  atomic.Bool
 	tunnels   tunnels
 	shards    atomic.Uint32
+	memory    *overload.Monitor
+	files     *overload.Files
+	born      time.Time
 
 	mu        sync.Mutex
 	listeners map[string]*listener // by place
 	running   sync.WaitGroup       // what listeners and retiring snapshots still do
+	shedAt    time.Time            // when idle connections were last looked for
 }
 
 // New returns an edge without listeners. It serves nothing until a snapshot is prepared and committed.
 func New(log *slog.Logger, metrics *metric.Set) *Edge {
 	return &Edge{
 		log: log, metrics: metrics, unmatched: metrics.Route("", ""), tail: tail.NewHub(),
-		listeners: make(map[string]*listener),
+		listeners: make(map[string]*listener), born: time.Now(),
 	}
+}
+
+// Protect has the edge refuse requests and connections that the gateway itself has no memory or descriptors for. Either
+// may be nil. Call it before the first Prepare.
+func (e *Edge) Protect(memory *overload.Monitor, files *overload.Files) {
+	e.memory, e.files = memory, files
 }
 
 // Tail returns where each exchange is told of when it ends.

@@ -30,8 +30,10 @@ type engine struct {
 }
 
 // track counts connections, so that an engine that takes no new ones can be forgotten after its last.
-func (en *engine) track(_ net.Conn, state http.ConnState) {
+func (en *engine) track(nc net.Conn, state http.ConnState) {
 	switch state {
+	case http.StateIdle, http.StateActive:
+		setIdle(nc, state == http.StateIdle)
 	case http.StateNew:
 		en.open.Add(1)
 	case http.StateHijacked, http.StateClosed:

@@ -17,6 +17,7 @@ func (v *visit) fail(e *exchange.Error) {
 	if cause != nil {
 		e = cause
 	}
+	e = v.makeRoom(e)
 	v.fault, v.status = e, int32(e.Status)
 	if v.sent {
 		v.abort = true

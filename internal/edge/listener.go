@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -36,6 +35,7 @@ type listener struct {
 	stats   *metric.Listener
 	open    int
 	clients map[netip.Addr]int
+	conns   map[*conn]struct{}
 	room    chan struct{} // tells accept that a connection has gone
 	engine  *engine
 	old     []*engine
@@ -57,7 +57,7 @@ func (e *Edge) bind(name string, c *config.Listener) (*listener, error) {
 	}
 	l := &listener{
 		edge: e, place: place(name, c), socket: socket, clients: make(map[netip.Addr]int),
-		queue: make(chan net.Conn), room: make(chan struct{}, 1),
+		conns: make(map[*conn]struct{}), queue: make(chan net.Conn), room: make(chan struct{}, 1),
 		stopping: make(chan struct{}), stopped: make(chan struct{}), closed: make(chan struct{}),
 	}
 	l.terms.Store(&terms{name, c})
@@ -88,49 +88,6 @@ func (l *listener) configure(name string, c *config.Listener, t *tls.Config) {
 	l.edge.running.Go(l.engine.serve)
 }
 
-// accept takes connections until the socket is closed. When there are no file descriptors left, or no more connections
-// are allowed, it pauses: clients wait in the system's queue and nothing breaks.
-func (l *listener) accept() {
-	defer close(l.stopped)
-	var pause time.Duration
-	for {
-		if !l.waitForRoom() {
-			return
-		}
-		nc, err := l.socket.Accept()
-		switch {
-		case errors.Is(err, net.ErrClosed), errors.Is(err, os.ErrDeadlineExceeded): // stopAccepting sets the deadline
-			return
-		case err != nil:
-			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
-			l.edge.log.Warn("cannot accept connections for now", "listener", l.name(), "error", err, "pause", pause)
-			time.Sleep(pause)
-			continue
-		}
-		pause = 0
-		l.welcome(nc)
-	}
-}
-
-// waitForRoom waits until a connection may be accepted, and reports false when the listener stops meanwhile.
-func (l *listener) waitForRoom() bool {
-	for {
-		limit := l.terms.Load().Limits.Connections
-		l.mu.Lock()
-		full := limit > 0 && l.open >= limit
-		l.mu.Unlock()
-		if !full {
-			return true
-		}
-		select {
-		case <-l.room:
-		case <-l.stopping:
-			return false
-		case <-time.After(time.Second): // the limit may have been raised
-		}
-	}
-}
-
 // welcome passes a connection on to the engine, unless its client has too many already.
 func (l *listener) welcome(nc net.Conn) {
 	cfg := l.terms.Load()
@@ -141,6 +98,7 @@ func (l *listener) welcome(nc net.Conn) {
 	c.stats = l.stats
 	l.open++
 	l.clients[c.peer.Addr()]++
+	l.conns[c] = struct{}{}
 	crowded := cfg.Limits.ConnectionsPerClient > 0 && l.clients[c.peer.Addr()] > cfg.Limits.ConnectionsPerClient
 	l.mu.Unlock()
 	c.stats.Opened()
@@ -176,6 +134,7 @@ func (l *listener) pass(c *conn) {
 func (l *listener) left(c *conn) {
 	l.mu.Lock()
 	l.open--
+	delete(l.conns, c)
 	ip := c.neighbour.Addr()
 	if l.clients[ip]--; l.clients[ip] <= 0 {
 		delete(l.clients, ip)

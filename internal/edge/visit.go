@@ -9,6 +9,7 @@ import (
 
 	"github.com/asynched/api-gateway/config"
 	"github.com/asynched/api-gateway/exchange"
+	"github.com/asynched/api-gateway/internal/overload"
 	"github.com/asynched/api-gateway/internal/snapshot"
 )
 
@@ -50,8 +51,12 @@ func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.metrics.Started()
 	defer v.conclude()
 	defer v.recovered()
-	if e.draining.Load() {
+	if level := e.memory.Level(); level >= overload.Close || e.draining.Load() {
 		w.Header()["Connection"] = closing
+		if level >= overload.Refuse {
+			v.refuse()
+			return
+		}
 	}
 	if err := v.admit(); err != nil {
 		v.fail(err)

@@ -5,6 +5,7 @@ package health
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -211,7 +212,7 @@ func (c *Checker) probeOnce(ctx context.Context, w *watch) {
 	if check.probe != nil {
 		interval = check.interval()
 		failure := check.run(ctx, w.address)
-		if ctx.Err() == nil {
+		if ctx.Err() == nil && !errors.Is(failure, errShort) {
 			w.report(check, failure)
 		}
 	}

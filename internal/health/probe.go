@@ -11,6 +11,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/asynched/api-gateway/internal/overload"
 )
 
 // userAgent is how probes introduce themselves.
@@ -63,6 +65,10 @@ type tlsError struct{ err error }
 func (e tlsError) Error() string { return "TLS: " + e.err.Error() }
 func (e tlsError) Unwrap() error { return e.err }
 
+// errShort is the outcome of a probe that was not made because the gateway itself had no descriptor for it. It says
+// nothing of the instance.
+var errShort = errors.New("the gateway is short of file descriptors")
+
 // A finding is an answer that the instance gave and that speaks against it. It is shown as it is.
 type finding string
 
@@ -81,6 +87,8 @@ func explain(err error, timeout time.Duration) error {
 		return nil
 	case errors.As(err, &found):
 		return found
+	case overload.Short(err):
+		return errShort
 	case errors.As(err, &dns) && !dns.IsTimeout:
 		return finding(fmt.Sprintf("%s does not resolve: %s", dns.Name, dns.Err))
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded),

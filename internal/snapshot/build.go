@@ -1,11 +1,13 @@
 package snapshot
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
+	"net"
 	"slices"
 	"strings"
 
@@ -29,6 +31,8 @@ type Env struct {
 	Metrics *metric.Set
 	// Hosts finds registered hosts; nil if there are none.
 	Hosts Hosts
+	// Dial makes connections to instances; nil is the system's.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Log is the gateway's log.
 	Log *slog.Logger
 	// Offline builds for a check or an explanation: no file is opened for writing, no connection made.
@@ -93,7 +97,7 @@ func (b *builder) fail(path string, err error) {
 // buildServices makes a sender of each service, and the settings of registered hosts. One whose configuration has not
 // changed is the one that is running, so that what its balancer knows survives.
 func (b *builder) buildServices() {
-	env := upstream.Env{Leases: b.snap.leases, Metrics: b.env.Metrics}
+	env := upstream.Env{Leases: b.snap.leases, Metrics: b.env.Metrics, Dial: b.env.Dial}
 	for _, name := range sortedKeys(b.doc.Config.Services) {
 		s, err := upstream.New(name, b.doc.Config.Services[name], b.env.Groups.Group(name), env)
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/asynched/api-gateway/exchange"
+	"github.com/asynched/api-gateway/internal/overload"
 )
 
 // A failure is how an attempt went wrong.
@@ -107,6 +108,10 @@ func (a *attempt) theirs(err error) *failure {
 
 // undialed returns the failure of an attempt for which no connection could be made.
 func (a *attempt) undialed(dial *dialError) *failure {
+	if overload.Short(dial.err) {
+		err := exchange.Errorf(exchange.GatewayOverloaded, "the gateway is short of file descriptors for a connection to the service")
+		return &failure{cause: causeConnect, err: err.Because(dial)}
+	}
 	reason, detail := exchange.UpstreamConnect, "no connection to the instance could be made"
 	var dns *net.DNSError
 	switch {

@@ -1,12 +1,14 @@
 package upstream
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
 	"time"
 
 	"github.com/asynched/api-gateway/config"
+	"github.com/asynched/api-gateway/internal/overload"
 )
 
 // Bounds of a pool.
@@ -35,7 +37,7 @@ func newPool(c *config.Service, files tlsFiles, dial dialFunc) (*pool, error) {
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
 	}
-	d := &dialer{dial: counted(dial), timeout: time.Duration(c.Timeouts.Connect), tls: secrets, http2: c.HTTP2()}
+	d := &dialer{timeout: time.Duration(c.Timeouts.Connect), tls: secrets, http2: c.HTTP2()}
 	var protocols http.Protocols
 	protocols.SetHTTP1(!c.HTTP2())
 	protocols.SetHTTP2(c.HTTP2() && c.Secure())
@@ -54,11 +56,26 @@ func newPool(c *config.Service, files tlsFiles, dial dialFunc) (*pool, error) {
 	if c.HTTP2() {
 		t.IdleConnTimeout = idleTime // for HTTP/1.1 the connection itself looks after that
 	}
-	t.DialContext, t.DialTLSContext = capped(d.plain, t.CloseIdleConnections), capped(d.secure, t.CloseIdleConnections)
-	if c.HTTP2() { // a connection that is new is idle too, and those who wait for it would lose it
-		t.DialContext, t.DialTLSContext = capped(d.plain, func() {}), capped(d.secure, func() {})
+	closeIdle := t.CloseIdleConnections
+	if c.HTTP2() {
+		closeIdle = func() {} // a connection that is new is idle too, and those who wait for it would lose it
 	}
+	d.dial = counted(relieved(dial, closeIdle))
+	t.DialContext, t.DialTLSContext = capped(d.plain, closeIdle), capped(d.secure, closeIdle)
 	return &pool{t}, nil
+}
+
+// relieved makes idle connections give way when the gateway has no descriptor for a new one: they may be to other
+// instances.
+func relieved(dial dialFunc, closeIdle func()) dialFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := dial(ctx, network, address)
+		if err == nil || !overload.Short(err) {
+			return c, err
+		}
+		closeIdle()
+		return dial(ctx, network, address)
+	}
 }
 
 // Close closes the connections that are idle, after the last service that used the pool.

@@ -1,0 +1,89 @@
+package edge
+
+import (
+	"cmp"
+	"crypto/tls"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/asynched/api-gateway/internal/overload"
+)
+
+// A connection without a request costs its descriptor and some 20 KiB. When these are needed, those that have been idle
+// for the longest make room: their clients may come back, and others get their turn.
+
+// idle notes whether a request is under way on the connection, for whoever looks for idle ones.
+func setIdle(nc net.Conn, idle bool) {
+	if t, ok := nc.(*tls.Conn); ok {
+		nc = t.NetConn()
+	}
+	c, ok := nc.(*conn)
+	switch {
+	case !ok:
+	case idle:
+		c.idle.Store(int64(time.Since(c.listener.edge.born)))
+	default:
+		c.idle.Store(0)
+	}
+}
+
+// shedEvery is how long it is from one search for idle connections to the next: one search looks at all there are.
+const shedEvery = 5 * time.Millisecond
+
+// shedFor has idle connections make room for n descriptors, and for some more, so that it need not be done for each one.
+func (e *Edge) shedFor(n int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if time.Since(e.shedAt) < shedEvery {
+		return
+	}
+	e.shed(causeDescriptors, func(idle int) int { return n + idle/64 })
+	e.shedAt = time.Now()
+}
+
+// GiveWay has some idle connections make room for one to an instance.
+func (e *Edge) GiveWay() { e.shedFor(1) }
+
+// Relieve tells that the level of memory has changed. When connections are to be closed after their next answer anyhow,
+// half of the idle ones go at once, and all of them when requests are refused.
+func (e *Edge) Relieve(to overload.Level) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case to >= overload.Refuse:
+		e.shed(causeMemory, func(idle int) int { return idle })
+	case to == overload.Close:
+		e.shed(causeMemory, func(idle int) int { return idle / 2 })
+	}
+}
+
+// shed closes idle connections, those that are idle for the longest first: as many as wanted says when it knows how many
+// there are. The caller holds mu.
+//
+// It does not close a connection under the engine, which may have read a request from it at this very moment. It makes
+// the read end that waits for the next request. A request that is there already is answered.
+func (e *Edge) shed(cause string, wanted func(idle int) int) {
+	type candidate struct {
+		c     *conn
+		since int64
+	}
+	var idle []candidate
+	for _, l := range e.listeners {
+		l.mu.Lock()
+		for c := range l.conns {
+			if since := c.idle.Load(); since != 0 {
+				idle = append(idle, candidate{c, since})
+			}
+		}
+		l.mu.Unlock()
+	}
+	n := min(wanted(len(idle)), len(idle))
+	slices.SortFunc(idle, func(a, b candidate) int { return cmp.Compare(a.since, b.since) })
+	for _, i := range idle[:n] {
+		if i.c.idle.CompareAndSwap(i.since, 0) {
+			_ = i.c.SetReadDeadline(time.Unix(1, 0)) // one that is closed is what was wanted
+			e.metrics.Shed(cause)
+		}
+	}
+}

@@ -15,6 +15,8 @@ type vectors struct {
 
 	rejections, observed, breaks *prometheus.CounterVec
 
+	pauses, shed *prometheus.CounterVec
+
 	connections     *prometheus.CounterVec
 	connectionsOpen *prometheus.GaugeVec
 
@@ -70,6 +72,7 @@ func newVectors() vectors {
 		}),
 	}
 	v.guards()
+	v.shortages()
 	v.ejecting()
 	return v
 }
@@ -79,7 +82,7 @@ func (v *vectors) all() []prometheus.Collector {
 		v.requests, v.errors, v.bytesIn, v.bytesOut, v.duration,
 		v.attempts, v.failures, v.calls, v.head, v.retries, v.replays, v.hedges, v.hedgeWins, v.transitions, v.ejections, v.spared,
 		v.rejections, v.observed, v.breaks,
-		v.connections, v.connectionsOpen,
+		v.connections, v.connectionsOpen, v.pauses, v.shed,
 		v.reloads, v.revision, v.lastSuccess,
 	}
 }

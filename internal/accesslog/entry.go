@@ -30,8 +30,13 @@ type Entry struct {
 	// UserAgent and Referer are the fields of the request.
 	UserAgent, Referer string
 
-	// Status is the status code that the client got.
-	Status int
+	// Status is the status code that the client got, GRPCStatus that of a gRPC call.
+	Status     int
+	GRPCStatus string
+	// AnsweredBy tells who made the answer: "upstream", "gateway" or, if there was none, "none".
+	AnsweredBy string
+	// Cut tells that the answer had begun and could not be completed.
+	Cut bool
 	// BytesIn and BytesOut are the bytes of the bodies, read from and written to the client.
 	BytesIn, BytesOut int64
 
@@ -39,13 +44,14 @@ type Entry struct {
 	Route, Service, Instance, Address string
 	// Consumer is the name of the authenticated caller.
 	Consumer string
-	// Attempts counts how often the request was sent to an instance.
+	// Attempts counts how often the request was sent to an instance. Tries are those attempts, nil if there was one.
 	Attempts int
+	Tries    []exchange.Try
 	// Cache is the value of the Cache-Status field.
 	Cache string
 
-	// Source and Reason tell who is at fault and what went wrong, if the gateway made the answer; Error is the whole
-	// story for the operator.
+	// Source is who is at fault, or if nothing went wrong, who made the answer. Reason tells what went wrong, and Error is
+	// the whole story for the operator.
 	Source exchange.Source
 	Reason exchange.Reason
 	Error  string
@@ -58,5 +64,5 @@ func (e *Entry) Fill(x *exchange.Exchange) {
 	e.Client, e.Peer, e.Listener = x.Client, x.Peer, x.Listener
 	e.Scheme, e.Host, e.Path, e.Upgrade = x.Scheme, x.Host, x.Path, x.Upgrade
 	e.Route, e.Service, e.Instance, e.Address = x.Route, x.Service, x.Instance, x.Address
-	e.Consumer, e.Attempts = x.Consumer, x.Attempts
+	e.Consumer, e.Attempts, e.Tries = x.Consumer, x.Attempts, x.Tries
 }

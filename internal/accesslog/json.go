@@ -17,6 +17,7 @@ func (f formatter) appendJSON(b []byte, e *Entry) []byte {
 	b = appendText(b, `,"id":"`, e.ID)
 	b = f.appendRequest(b, e)
 	b = appendInt(b, `,"status":`, int64(e.Status))
+	b = appendGRPC(b, e.GRPCStatus)
 	b = appendInt(b, `,"bytes_in":`, e.BytesIn)
 	b = appendInt(b, `,"bytes_out":`, e.BytesOut)
 	b = appendDuration(b, `,"duration_ms":`, e.Duration)
@@ -29,7 +30,12 @@ func (f formatter) appendJSON(b []byte, e *Entry) []byte {
 	if e.Attempts > 0 {
 		b = appendInt(b, `,"attempts":`, int64(e.Attempts))
 	}
+	b = appendTries(b, e.Tries)
 	b = appendText(b, `,"cache":"`, e.Cache)
+	b = appendText(b, `,"answered_by":"`, e.AnsweredBy)
+	if e.Cut {
+		b = append(b, `,"cut":true`...)
+	}
 	b = appendText(b, `,"source":"`, string(e.Source))
 	b = appendText(b, `,"reason":"`, string(e.Reason))
 	b = appendText(b, `,"error":"`, e.Error)
@@ -62,21 +68,6 @@ func (f formatter) appendRequest(b []byte, e *Entry) []byte {
 		b = append(f.query.appendURL(b, short(e.Referer), escapeJSON), '"')
 	}
 	return b
-}
-
-// appendPhases appends the parts of the duration: until the last attempt began, from there to the head of its answer,
-// and from there to the end. A phase that did not happen is left out.
-func appendPhases(b []byte, e *Entry) []byte {
-	t := e.Timings
-	if t.Sent <= 0 {
-		return b
-	}
-	b = appendDuration(b, `,"wait_ms":`, t.Sent)
-	if t.Head < t.Sent {
-		return b
-	}
-	b = appendDuration(b, `,"head_ms":`, t.Head-t.Sent)
-	return appendDuration(b, `,"body_ms":`, max(0, e.Duration-t.Head))
 }
 
 // A stamp is a second as a line has it.

@@ -9,6 +9,8 @@ import (
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
+
+	"github.com/asynched/api-gateway/internal/metric"
 )
 
 // Options say where the log goes and what is in it.
@@ -24,6 +26,8 @@ type Options struct {
 	Sample float64
 	// Log is where trouble is reported; slog's default if nil.
 	Log *slog.Logger
+	// Metrics counts lines that are lost and failures to write; nil counts nothing.
+	Metrics *metric.Set
 }
 
 // A Log takes entries from many goroutines. Run writes them.
@@ -88,7 +92,7 @@ func (l *Log) Write(e *Entry) {
 	line := l.lines.Get().(*[]byte)
 	*line = l.format.append((*line)[:0], e)
 	if !l.queue.add(*line) {
-		l.dropped.Add(1)
+		l.drop(1)
 	}
 	if cap(*line) <= maxKept {
 		l.lines.Put(line)
@@ -100,6 +104,13 @@ const maxKept = 16 << 10
 
 // Dropped returns how many lines were lost so far because they could not be written in time.
 func (l *Log) Dropped() int64 { return l.dropped.Load() }
+
+func (l *Log) drop(n int64) {
+	l.dropped.Add(n)
+	if l.opts.Metrics != nil {
+		l.opts.Metrics.LogDropped(n)
+	}
+}
 
 // Reopen makes Run open the file anew, soon, as after a rotation; further lines go to the new one. Standard output stays
 // as it is. It does not wait. A file that was moved or removed is noticed within about a second without this.

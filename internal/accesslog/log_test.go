@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/asynched/api-gateway/internal/accesslog"
+	"github.com/asynched/api-gateway/internal/metric"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -309,7 +311,7 @@ func TestFullDisk(t *testing.T) {
 		if text = reports.String(); strings.Count(text, "\n") != 1 {
 			t.Errorf("reported as over too early:\n%s", text)
 		}
-		pass(9 * time.Second)
+		pass(time.Minute)
 		write(1)
 		pass(3 * time.Second)
 		if err := stop(); err != nil {
@@ -378,5 +380,32 @@ func TestConcurrent(t *testing.T) {
 	got := ids(t, path)
 	if n := strings.Count(got, ",") + 1; n+int(l.Dropped()) != 8000 || strings.Contains(got, "broken") {
 		t.Errorf("%d lines, %d dropped", n, l.Dropped())
+	}
+}
+
+func TestLossIsCounted(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a")
+	metrics := metric.New("test")
+	l, err := accesslog.Open(accesslog.Options{Path: path, Sample: 1, Metrics: metrics})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.SetSink(func(string) (accesslog.Sink, error) { return newDisk(path, 150), nil }); err != nil {
+		t.Fatal(err)
+	}
+	stop := run(l)
+	for i := range 3 {
+		l.Write(entry(i))
+	}
+	if err := stop(); !errors.Is(err, errFull) {
+		t.Error(err)
+	}
+	l.Write(entry(3)) // after the end
+	rec := httptest.NewRecorder()
+	metrics.Handler().ServeHTTP(rec, httptest.NewRequest("GET", "/metrics", nil))
+	for _, want := range []string{"sallyport_access_log_dropped_total 3\n", "sallyport_access_log_write_errors_total 1\n"} {
+		if !strings.Contains(rec.Body.String(), want) {
+			t.Errorf("the metrics have no %s", want)
+		}
 	}
 }

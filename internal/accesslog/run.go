@@ -13,8 +13,8 @@ const delay = time.Second
 
 // Run writes what is logged, within a second at the latest, until ctx is done; then it writes what is left and closes
 // the file. End it after the last exchange. It returns an error if the last lines could not be written; trouble before
-// that is reported once when it begins and once when it ends. While nothing is logged it sleeps. A write that hangs (a
-// pipe that nobody reads) holds Run up. Run once.
+// that is reported once when it begins and once when it has been over for a minute. While nothing is logged it sleeps. A
+// write that hangs (a pipe that nobody reads) holds Run up. Run once.
 func (l *Log) Run(ctx context.Context) error {
 	if !l.Enabled() {
 		<-ctx.Done()
@@ -50,8 +50,16 @@ func (l *Log) wait(ctx context.Context, timer *time.Timer) bool {
 	return true
 }
 
-// step follows a rotation and writes all that is queued.
+// step follows a rotation and writes all that is queued. It counts a failure.
 func (l *Log) step() error {
+	err := l.advance()
+	if err != nil && l.opts.Metrics != nil {
+		l.opts.Metrics.LogFailed()
+	}
+	return err
+}
+
+func (l *Log) advance() error {
 	rotated, err := l.out.follow(l.rotate.Swap(false))
 	if rotated {
 		l.pending.rewind()
@@ -75,7 +83,7 @@ func (l *Log) finish() error {
 	l.queue.close()
 	err := l.step()
 	for p := l.pending; p.buf != nil; p = (pending{buf: l.queue.next()}) { // only if the step failed
-		l.dropped.Add(p.lines())
+		l.drop(p.lines())
 	}
 	if closeErr := l.out.close(); err == nil {
 		err = closeErr
@@ -108,8 +116,9 @@ func (p *pending) rewind() {
 // lines returns how many lines are not completely written.
 func (p *pending) lines() int64 { return int64(bytes.Count(p.buf[p.off:], newline)) }
 
-// calm is how long nothing bad may have happened until the bad time counts as over.
-const calm = 10 * time.Second
+// calm is how long nothing bad may have happened until the bad time counts as over. A disk that is full now and then is
+// thus reported once a minute at most.
+const calm = time.Minute
 
 // trouble reports the beginning and the end of a bad time, not what happens in between.
 type trouble struct {

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/asynched/api-gateway/exchange"
 )
@@ -18,6 +20,7 @@ var buffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 func (v *visit) answer(resp *http.Response) {
 	defer resp.Body.Close()
 	v.status = int32(resp.StatusCode)
+	v.x.Timings.Reading = v.body.kept()
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		v.tunnel(resp)
 		return
@@ -34,7 +37,7 @@ func (v *visit) answer(resp *http.Response) {
 	if announced > 0 && v.x.Request.ProtoMajor == 1 && resp.Body != http.NoBody {
 		delete(h, "Content-Length") // HTTP/2 may have a length and trailers; here only chunks have trailers
 	}
-	v.sent = true
+	v.sent, v.passed = true, true
 	v.w.WriteHeader(resp.StatusCode)
 	if err := v.copyBody(resp, announced > 0); err != nil {
 		v.cut(err)
@@ -102,13 +105,8 @@ func (v *visit) copyBody(resp *http.Response, trailers bool) error {
 		n, err := resp.Body.Read(buf[:])
 		if n > 0 {
 			guard.begin()
-			m, werr := v.w.Write(buf[:n])
-			v.out += int64(m)
-			if werr != nil {
+			if werr := v.write(buf[:n], flusher); werr != nil {
 				return clientError{werr}
-			}
-			if flusher != nil {
-				flusher.Flush()
 			}
 			guard.end()
 		}
@@ -126,6 +124,27 @@ func (v *visit) copyBody(resp *http.Response, trailers bool) error {
 	}
 }
 
+// unblocked is how much of an answer the engine takes without writing it to the connection.
+const unblocked = 2 << 10
+
+// write writes a part of the body and counts how long that takes, unless it cannot take long.
+func (v *visit) write(part []byte, flusher http.Flusher) error {
+	var from time.Duration
+	blocks := flusher != nil || v.out+int64(len(part)) > unblocked
+	if blocks {
+		from = v.x.Since()
+	}
+	n, err := v.w.Write(part)
+	v.out += int64(n)
+	if err == nil && flusher != nil {
+		flusher.Flush()
+	}
+	if blocks {
+		v.x.Timings.Writing += v.x.Since() - from
+	}
+	return err
+}
+
 // A clientError is an error of writing to the client, as against one of reading from the instance.
 type clientError struct{ error }
 
@@ -136,7 +155,11 @@ func (v *visit) cut(err error) {
 	v.abort = true
 	var gone clientError
 	var known *exchange.Error
-	switch {
+	switch cause := v.body.failed(); {
+	case cause != nil: // and what failed after it, failed because of it
+		v.fault = cause
+	case errors.As(err, &gone) && errors.Is(err, os.ErrDeadlineExceeded):
+		v.fault = exchange.Errorf(exchange.ClientGone, "the client took nothing of the answer for too long").Because(err)
 	case errors.As(err, &gone), errors.Is(err, context.Canceled), v.x.Request.Context().Err() != nil:
 		v.fault = exchange.Errorf(exchange.ClientGone, "the client left within the answer").Because(err)
 	case errors.As(err, &known):

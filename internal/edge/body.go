@@ -31,6 +31,8 @@ type body struct {
 
 	read     atomic.Int64
 	began    time.Time
+	since    atomic.Int64 // when the read under way began, nanoseconds from began; 0 is none
+	waited   atomic.Int64 // nanoseconds that reads took that are over
 	deadline time.Time
 	complete atomic.Bool // the last byte was read
 	ended    atomic.Bool // set under mu
@@ -95,7 +97,12 @@ func (b *body) next(p []byte) (int, error) {
 	if !b.extend() {
 		return 0, errOver
 	}
+	from := time.Since(b.began) // half the price of time.Now
+	b.since.Store(int64(from))
 	n, err := b.from.Read(p)
+	at := time.Since(b.began)
+	b.since.Store(0)
+	b.waited.Add(int64(at - from))
 	total := b.read.Add(int64(n))
 	if b.limit >= 0 {
 		if b.limit -= int64(n); b.limit < 0 {
@@ -110,7 +117,7 @@ func (b *body) next(p []byte) (int, error) {
 	case err != nil:
 		return n, bodyError(err)
 	case b.rate > 0:
-		if took := time.Since(b.began); took > rateGrace && total < int64(took.Seconds()*float64(b.rate)) {
+		if at > rateGrace && total < int64(at.Seconds()*float64(b.rate)) {
 			return n, exchange.Errorf(exchange.ClientTimeout, "the body comes in at less than %d bytes a second", b.rate)
 		}
 	}
@@ -164,6 +171,18 @@ func (b *body) taken() int64 {
 		return 0
 	}
 	return b.read.Load()
+}
+
+// kept returns how long the client has kept readers waiting.
+func (b *body) kept() time.Duration {
+	if b == nil {
+		return 0
+	}
+	waited := time.Duration(b.waited.Load())
+	if since := b.since.Load(); since != 0 {
+		waited += time.Since(b.began) - time.Duration(since)
+	}
+	return waited
 }
 
 // and returns the body with more bytes that were read, those of an upgraded connection.

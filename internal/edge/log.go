@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"net/http"
 	"sync"
 	"time"
 
@@ -52,6 +53,10 @@ func (v *visit) fill(e *accesslog.Entry, took time.Duration) {
 		e.TLS = r.TLS.Version
 	}
 	e.Status, e.BytesIn, e.BytesOut, e.Source = int(v.status), v.body.taken(), v.out, v.source()
+	e.AnsweredBy, e.Cut = v.author().String(), v.sent && v.abort
+	if isGRPC(r.Header) {
+		e.GRPCStatus = v.grpcStatus()
+	}
 	if v.fault != nil {
 		e.Reason = v.fault.Reason
 	}
@@ -67,4 +72,16 @@ func (v *visit) explain() {
 	if watching.Explain(&tail.Head{Method: v.method, Host: x.Host, Path: v.path, ID: x.ID, Client: x.Client.Addr()}) {
 		x.Record = new(exchange.Record)
 	}
+}
+
+// grpcStatus returns the status of a gRPC call as it was sent: in the trailers, or in the head of an answer without a
+// message. It is "" if there was none.
+func (v *visit) grpcStatus() string {
+	h := v.w.Header()
+	for _, name := range [...]string{"Grpc-Status", http.TrailerPrefix + "Grpc-Status"} {
+		if values := h[name]; len(values) > 0 {
+			return values[0]
+		}
+	}
+	return ""
 }

@@ -27,7 +27,7 @@ func (v *visit) tunnel(resp *http.Response) {
 		v.fail(exchange.Errorf(exchange.UpgradeNotSupported, "this connection cannot be upgraded").Because(err))
 		return
 	}
-	v.sent = true
+	v.sent, v.passed = true, true
 	t := &tunnel{near: near, far: far, silence: time.Duration(v.config.Timeouts.Tunnel)}
 	if !v.conn.listener.edge.tunnels.add(t) {
 		t.close()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/asynched/api-gateway/config"
 	"github.com/asynched/api-gateway/exchange"
+	"github.com/asynched/api-gateway/internal/metric"
 	"github.com/asynched/api-gateway/internal/overload"
 	"github.com/asynched/api-gateway/internal/snapshot"
 )
@@ -17,7 +18,7 @@ import (
 const statusClientGone = 499
 
 // A visit is one exchange on its way through the edge: what came in, what went out, and what is to be said of it. It is
-// one allocation of 760 bytes, with its header a size class of the runtime: one field more costs 128.
+// one allocation of 840 bytes, with its header in a size class of the runtime of 896.
 type visit struct {
 	x      exchange.Exchange
 	snap   *snapshot.Snapshot
@@ -32,6 +33,7 @@ type visit struct {
 	fault  *exchange.Error // what went wrong, if anything did
 	status int32
 	sent   bool // the head of the final answer is on its way
+	passed bool // it is that of a response, not of an error
 	abort  bool // the answer cannot be completed: the connection must not look as if it was
 }
 
@@ -92,7 +94,10 @@ func (v *visit) conclude() {
 	if v.x.Stats == nil {
 		v.x.Stats = e.unmatched
 	}
-	v.x.Stats.Observe(v.method, int(v.status), took, v.body.taken(), v.out)
+	if !v.passed {
+		v.x.Timings.Reading = v.body.kept()
+	}
+	v.x.Stats.Observe(v.method, int(v.status), v.author(), took, v.body.taken(), v.out)
 	if v.fault != nil {
 		v.x.Stats.Error(string(v.fault.Reason), string(v.fault.Source))
 	}
@@ -104,7 +109,18 @@ func (v *visit) conclude() {
 	}
 }
 
-// source returns who made the answer, or spoiled it.
+// author returns who made the answer that the client got, whoever is at fault.
+func (v *visit) author() metric.Author {
+	switch {
+	case !v.sent:
+		return metric.Nobody
+	case v.passed && v.x.Instance != "":
+		return metric.Upstream
+	}
+	return metric.Gateway
+}
+
+// source returns who is at fault, or if nobody is, who made the answer.
 func (v *visit) source() exchange.Source {
 	switch {
 	case v.fault != nil:

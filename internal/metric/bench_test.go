@@ -11,7 +11,7 @@ import (
 func request(s *metric.Set, r *metric.Route, i *metric.Instance) {
 	s.Started()
 	i.Observe(200, 3*time.Millisecond)
-	r.Observe("GET", 200, 4*time.Millisecond, 100, 1000)
+	r.Observe("GET", 200, metric.Upstream, 4*time.Millisecond, 100, 1000)
 	s.Ended()
 }
 
@@ -47,7 +47,7 @@ func BenchmarkObserve(b *testing.B) {
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			r.Observe("GET", 200, 4*time.Millisecond, 100, 1000)
+			r.Observe("GET", 200, metric.Upstream, 4*time.Millisecond, 100, 1000)
 		}
 	})
 }

@@ -57,14 +57,18 @@ func play(s *metric.Set) {
 	s.Started()
 	s.Started()
 	s.Ended()
+	s.LogDropped(3)
+	s.LogFailed()
 
 	orders := s.Route("orders", "orders")
-	orders.Observe("GET", 200, 2*time.Millisecond, 0, 512)
-	orders.Observe("GET", 200, 3*time.Millisecond, 0, 512)
-	orders.Observe("BREW", 502, time.Second, 10, 0)
+	orders.Observe("GET", 200, metric.Upstream, 2*time.Millisecond, 0, 512)
+	orders.Observe("GET", 200, metric.Upstream, 3*time.Millisecond, 0, 512)
+	orders.Observe("BREW", 502, metric.Upstream, time.Second, 10, 0)
+	orders.Observe("BREW", 502, metric.Gateway, 0, 0, 0)
+	orders.Observe("GET", 499, metric.Nobody, 0, 0, 0)
 	orders.Error("upstream_connect", "upstream")
 	s.Route("quiet", "orders")
-	s.Route("hello", "").Observe("POST", 999, 0, 0, 0)
+	s.Route("hello", "").Observe("POST", 999, metric.Gateway, 0, 0, 0)
 
 	service := s.Service("orders")
 	service.Retry("connect")
@@ -86,7 +90,9 @@ func play(s *metric.Set) {
 	service.Instance("b2")
 }
 
-const played = `sallyport_config_last_success_timestamp_seconds 1.70000000025e+09
+const played = `sallyport_access_log_dropped_total 3
+sallyport_access_log_write_errors_total 1
+sallyport_config_last_success_timestamp_seconds 1.70000000025e+09
 sallyport_config_reloads_total{result="applied"} 1
 sallyport_config_reloads_total{result="refused"} 1
 sallyport_config_revision 7
@@ -98,15 +104,17 @@ sallyport_request_duration_seconds_bucket{route="hello",service="",le="0.0025"} 
 sallyport_request_duration_seconds_bucket{route="hello",service="",le="+Inf"} 1
 sallyport_request_duration_seconds_sum{route="hello",service=""} 0
 sallyport_request_duration_seconds_count{route="hello",service=""} 1
-sallyport_request_duration_seconds_bucket{route="orders",service="orders",le="0.0025"} 1
-sallyport_request_duration_seconds_bucket{route="orders",service="orders",le="+Inf"} 3
+sallyport_request_duration_seconds_bucket{route="orders",service="orders",le="0.0025"} 3
+sallyport_request_duration_seconds_bucket{route="orders",service="orders",le="+Inf"} 5
 sallyport_request_duration_seconds_sum{route="orders",service="orders"} 1.005
-sallyport_request_duration_seconds_count{route="orders",service="orders"} 3
+sallyport_request_duration_seconds_count{route="orders",service="orders"} 5
 sallyport_request_errors_total{reason="upstream_connect",route="orders",service="orders",source="upstream"} 1
 sallyport_requests_in_flight 1
-sallyport_requests_total{code="200",method="GET",route="orders",service="orders"} 2
-sallyport_requests_total{code="502",method="other",route="orders",service="orders"} 1
-sallyport_requests_total{code="other",method="POST",route="hello",service=""} 1
+sallyport_requests_total{answered_by="gateway",code="502",method="other",route="orders",service="orders"} 1
+sallyport_requests_total{answered_by="gateway",code="other",method="POST",route="hello",service=""} 1
+sallyport_requests_total{answered_by="none",code="499",method="GET",route="orders",service="orders"} 1
+sallyport_requests_total{answered_by="upstream",code="200",method="GET",route="orders",service="orders"} 2
+sallyport_requests_total{answered_by="upstream",code="502",method="other",route="orders",service="orders"} 1
 sallyport_response_body_bytes_total{route="hello",service=""} 0
 sallyport_response_body_bytes_total{route="orders",service="orders"} 1024
 sallyport_upstream_attempts_total{class="2xx",instance_id="a1",service="orders"} 1
@@ -177,8 +185,8 @@ func TestClosedVanish(t *testing.T) {
 	}
 	s.Ended()
 	// An exchange that began before still counts: on what is known and on what is not.
-	orders.Observe("GET", 200, 0, 1, 1)
-	orders.Observe("PUT", 201, 0, 1, 1)
+	orders.Observe("GET", 200, metric.Upstream, 0, 1, 1)
+	orders.Observe("PUT", 201, metric.Upstream, 0, 1, 1)
 	orders.Error("internal", "gateway")
 	service.Retry("reset")
 	instance.Observe(500, 0)
@@ -195,9 +203,9 @@ func TestClosedVanish(t *testing.T) {
 	}
 	// The same name again starts anew and is not disturbed by the one that was closed.
 	again := s.Route("orders", "orders")
-	again.Observe("GET", 200, 0, 0, 0)
+	again.Observe("GET", 200, metric.Upstream, 0, 0, 0)
 	orders.Close()
-	want := `sallyport_requests_total{code="200",method="GET",route="orders",service="orders"} 1` + "\n"
+	want := `sallyport_requests_total{answered_by="upstream",code="200",method="GET",route="orders",service="orders"} 1` + "\n"
 	if got := ours(scrape(t, s)); !strings.Contains(got, want) {
 		t.Errorf("after it came back:\n%s", got)
 	}
@@ -210,7 +218,7 @@ func TestClosedBeforeFirstRequest(t *testing.T) {
 	i := v.Instance("i")
 	r.Close()
 	v.Close()
-	r.Observe("GET", 200, 0, 1, 1)
+	r.Observe("GET", 200, metric.Upstream, 0, 1, 1)
 	i.Observe(200, 0)
 	if diff := cmp.Diff(before, ours(scrape(t, s))); diff != "" {
 		t.Errorf("a late request brought series back:\n%s", diff)
@@ -230,12 +238,12 @@ func TestSameHandle(t *testing.T) {
 
 func TestHostileNames(t *testing.T) {
 	s := metric.New("\xff")
-	s.Route("a\xff\"\n", "\xfe").Observe("\xff", -1, -1, -1, -1)
+	s.Route("a\xff\"\n", "\xfe").Observe("\xff", -1, metric.Upstream, -1, -1, -1)
 	s.Route("a", "b").Error("\xff", "\xff")
 	s.Service("\xff").Retry("\xff")
 	s.Service("\xff").Instance("\xff").Failure("\xff")
 	s.Listener("\xff").Opened()
-	want := `sallyport_requests_total{code="other",method="other",route="a` + "\uFFFD" + `\"\n",service="` + "\uFFFD" + `"} 1`
+	want := `sallyport_requests_total{answered_by="upstream",code="other",method="other",route="a` + "\uFFFD" + `\"\n",service="` + "\uFFFD" + `"} 1`
 	if text := scrape(t, s); !strings.Contains(text, want) {
 		t.Error(ours(text))
 	}
@@ -260,9 +268,9 @@ func TestConcurrent(t *testing.T) {
 		wg.Go(func() {
 			for i := range 500 {
 				s.Started()
-				s.Route("kept", "s").Observe("GET", 100+i, time.Millisecond, 1, 1)
+				s.Route("kept", "s").Observe("GET", 100+i, metric.Upstream, time.Millisecond, 1, 1)
 				r := s.Route("fleeting", "s")
-				r.Observe("GET", 100+i%500, time.Millisecond, 1, 1)
+				r.Observe("GET", 100+i%500, metric.Upstream, time.Millisecond, 1, 1)
 				r.Close()
 				s.Service("s").Instance("i").SetHealth(metric.Health(i % 2))
 				s.Ended()
@@ -275,7 +283,7 @@ func TestConcurrent(t *testing.T) {
 	wg.Wait()
 	text := ours(scrape(t, s))
 	for _, want := range []string{
-		`sallyport_requests_total{code="599",method="GET",route="kept",service="s"} 4`,
+		`sallyport_requests_total{answered_by="upstream",code="599",method="GET",route="kept",service="s"} 4`,
 		`sallyport_request_duration_seconds_count{route="kept",service="s"} 2000`,
 		`sallyport_requests_in_flight 0`,
 	} {

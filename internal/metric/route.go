@@ -28,19 +28,33 @@ type totals struct {
 
 type codeKey struct {
 	method uint8
+	by     Author
 	code   uint16
 }
 
 type errorKey struct{ reason, source string }
 
-// Observe counts one request that has ended: its method, the status code the client got, how long it took, and the bytes
-// of its bodies. An unknown method and a code outside 100 to 599 are counted as "other". It allocates nothing but the
+// An Author is who made the answer to a request, as against who is at fault.
+type Author uint8
+
+// The authors.
+const (
+	Nobody   Author = iota // the client left, or was cut off, before there was an answer
+	Gateway                // an error, a redirect, a fixed response
+	Upstream               // an instance
+)
+
+// String returns the word that metrics and logs have for the author.
+func (a Author) String() string { return [...]string{"none", "gateway", "upstream"}[a] }
+
+// Observe counts one request that has ended: its method, the status code the client got, who made the answer, how long it
+// took, and the bytes of its bodies. An unknown method and a code outside 100 to 599 are counted as "other". It allocates nothing but the
 // first time for a method and code.
-func (r *Route) Observe(method string, code int, took time.Duration, in, out int64) {
+func (r *Route) Observe(method string, code int, by Author, took time.Duration, in, out int64) {
 	if code < 100 || code > 599 {
 		code = 0
 	}
-	k := codeKey{methodIndex(method), uint16(code)}
+	k := codeKey{methodIndex(method), by, uint16(code)}
 	n := r.codes.find(k)
 	if n == nil {
 		n = r.addCode(k)
@@ -81,7 +95,7 @@ func (r *Route) Close() error {
 	r.closed = true
 	delete(s.routes, pair{r.route, r.service})
 	r.codes.each(func(k codeKey) {
-		s.requests.DeleteLabelValues(r.route, r.service, methodName(k.method), codeName(k.code))
+		s.requests.DeleteLabelValues(r.route, r.service, methodName(k.method), codeName(k.code), k.by.String())
 	})
 	r.errors.each(func(k errorKey) { s.errors.DeleteLabelValues(r.route, r.service, k.reason, k.source) })
 	s.bytesIn.DeleteLabelValues(r.route, r.service)
@@ -93,7 +107,7 @@ func (r *Route) Close() error {
 func (r *Route) addCode(k codeKey) prometheus.Counter {
 	r.set.mu.Lock()
 	defer r.set.mu.Unlock()
-	return r.codes.add(k, r.closed, r.set.requests, r.route, r.service, methodName(k.method), codeName(k.code))
+	return r.codes.add(k, r.closed, r.set.requests, r.route, r.service, methodName(k.method), codeName(k.code), k.by.String())
 }
 
 func (r *Route) addError(k errorKey) prometheus.Counter {
@@ -122,6 +136,20 @@ func (r *Route) addTotals() *totals {
 	}
 	r.totals.Store(t)
 	return t
+}
+
+// exchanges makes the metrics of routes.
+func (v *vectors) exchanges() {
+	v.requests = counters("requests_total",
+		"Requests answered, by route, service, method, status code, and by who made the answer.",
+		"route", "service", "method", "code", "answered_by")
+	v.errors = counters("request_errors_total",
+		"Requests that failed, before the answer or within it, by stable reason and by who is at fault.",
+		"route", "service", "reason", "source")
+	v.bytesIn = counters("request_body_bytes_total", "Bytes of request bodies read from clients.", "route", "service")
+	v.bytesOut = counters("response_body_bytes_total", "Bytes of response bodies written to clients.", "route", "service")
+	v.duration = times("request_duration_seconds",
+		"Time from the head of the request read to the last byte of the answer written.", "route", "service")
 }
 
 // methodIndex returns a small number for each method of RFC 9110 and PATCH, and zero for any other: a client may make up

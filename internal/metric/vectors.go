@@ -15,6 +15,8 @@ type vectors struct {
 
 	rejections, observed, breaks *prometheus.CounterVec
 
+	linesDropped, lineErrors prometheus.Counter
+
 	pauses, shed *prometheus.CounterVec
 
 	connections     *prometheus.CounterVec
@@ -26,17 +28,6 @@ type vectors struct {
 
 func newVectors() vectors {
 	v := vectors{
-		requests: counters("requests_total",
-			"Requests answered, by route, service, method and status code.", "route", "service", "method", "code"),
-		errors: counters("request_errors_total",
-			"Answers that the gateway made itself because the request failed, by stable reason and by who is at fault.",
-			"route", "service", "reason", "source"),
-		bytesIn: counters("request_body_bytes_total",
-			"Bytes of request bodies read from clients.", "route", "service"),
-		bytesOut: counters("response_body_bytes_total",
-			"Bytes of response bodies written to clients.", "route", "service"),
-		duration: times("request_duration_seconds",
-			"Time from the head of the request read to the last byte of the answer written.", "route", "service"),
 		attempts: counters("upstream_attempts_total",
 			"Requests sent to an instance that it answered, by class of the status code.",
 			"service", "instance_id", "class"),
@@ -71,6 +62,8 @@ func newVectors() vectors {
 			Help: "When the configuration that is serving was applied, in Unix time.",
 		}),
 	}
+	v.exchanges()
+	v.lines()
 	v.guards()
 	v.shortages()
 	v.ejecting()
@@ -82,6 +75,7 @@ func (v *vectors) all() []prometheus.Collector {
 		v.requests, v.errors, v.bytesIn, v.bytesOut, v.duration,
 		v.attempts, v.failures, v.calls, v.head, v.retries, v.replays, v.hedges, v.hedgeWins, v.transitions, v.ejections, v.spared,
 		v.rejections, v.observed, v.breaks,
+		v.linesDropped, v.lineErrors,
 		v.connections, v.connectionsOpen, v.pauses, v.shed,
 		v.reloads, v.revision, v.lastSuccess,
 	}

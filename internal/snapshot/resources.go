@@ -46,6 +46,7 @@ func (b *builder) buildAccessLog() {
 	t, err := lease.Borrow(b.snap.leases, key, func() (*task[*accesslog.Log], error) {
 		log, err := accesslog.Open(accesslog.Options{
 			Path: c.Path, Format: accesslog.Format(c.Format), Query: accesslog.Query(c.Query), Sample: c.Sample, Log: b.env.Log,
+			Metrics: b.env.Metrics,
 		})
 		if err != nil {
 			return nil, err

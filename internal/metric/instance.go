@@ -39,6 +39,8 @@ type Instance struct {
 	classes  children[uint8]
 	failures children[string]
 	calls    children[string]
+	connects children[string]
+	pooled   func() (open, idle int64) // guarded by set.mu
 }
 
 // Observe counts an attempt that the instance answered with that status code, and how long it took to the head of the
@@ -108,6 +110,7 @@ func (i *Instance) forget() {
 	s := i.service.set
 	delete(i.service.instances, i.id)
 	i.classes.each(func(c uint8) { s.attempts.DeleteLabelValues(i.service.name, i.id, className(c)) })
+	i.connects.each(func(result string) { s.connects.DeleteLabelValues(i.service.name, i.id, result) })
 	i.calls.each(func(status string) { s.calls.DeleteLabelValues(i.service.name, i.id, status) })
 	i.failures.each(func(reason string) { s.failures.DeleteLabelValues(i.service.name, i.id, reason) })
 }

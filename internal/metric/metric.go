@@ -61,6 +61,7 @@ func New(version string) *Set {
 		newGuardGauges(s),
 		newBudgetGauges(s),
 		newEjectionGauges(s),
+		newConnectionGauges(s),
 	)
 	s.registry.MustRegister(s.all()...)
 	return s

@@ -87,6 +87,12 @@ func play(s *metric.Set) {
 	one.Observe(204, 2*time.Millisecond)
 	one.Failure("connect")
 	one.Call("unavailable")
+	one.Connections(func() (int64, int64) { return 5, 2 })
+	one.Connected(2 * time.Millisecond)
+	one.ConnectFailed()
+	service.Waited("max_requests", 2*time.Millisecond)
+	service.Timeout("response")
+	service.RetryDenied("budget")
 	service.Instance("b2")
 }
 
@@ -118,6 +124,14 @@ sallyport_requests_total{answered_by="upstream",code="502",method="other",route=
 sallyport_response_body_bytes_total{route="hello",service=""} 0
 sallyport_response_body_bytes_total{route="orders",service="orders"} 1024
 sallyport_upstream_attempts_total{class="2xx",instance_id="a1",service="orders"} 1
+sallyport_upstream_connect_duration_seconds_bucket{service="orders",le="0.0025"} 1
+sallyport_upstream_connect_duration_seconds_bucket{service="orders",le="+Inf"} 1
+sallyport_upstream_connect_duration_seconds_sum{service="orders"} 0.002
+sallyport_upstream_connect_duration_seconds_count{service="orders"} 1
+sallyport_upstream_connections_idle{instance_id="a1",service="orders"} 2
+sallyport_upstream_connections_open{instance_id="a1",service="orders"} 5
+sallyport_upstream_connects_total{instance_id="a1",result="failed",service="orders"} 1
+sallyport_upstream_connects_total{instance_id="a1",result="made",service="orders"} 1
 sallyport_upstream_ejected_instances{service="orders"} 1
 sallyport_upstream_ejections_total{rule="consecutive_errors",service="orders"} 1
 sallyport_upstream_failures_total{instance_id="a1",reason="connect",service="orders"} 1
@@ -133,8 +147,14 @@ sallyport_upstream_request_duration_seconds_bucket{service="orders",le="0.0025"}
 sallyport_upstream_request_duration_seconds_bucket{service="orders",le="+Inf"} 1
 sallyport_upstream_request_duration_seconds_sum{service="orders"} 0.002
 sallyport_upstream_request_duration_seconds_count{service="orders"} 1
+sallyport_upstream_retries_denied_total{cause="budget",service="orders"} 1
 sallyport_upstream_retries_total{cause="connect",service="orders"} 1
 sallyport_upstream_retry_budget{service="orders"} 2.5
+sallyport_upstream_timeouts_total{service="orders",timeout="response"} 1
+sallyport_upstream_wait_duration_seconds_bucket{cause="max_requests",service="orders",le="0.0025"} 1
+sallyport_upstream_wait_duration_seconds_bucket{cause="max_requests",service="orders",le="+Inf"} 1
+sallyport_upstream_wait_duration_seconds_sum{cause="max_requests",service="orders"} 0.002
+sallyport_upstream_wait_duration_seconds_count{cause="max_requests",service="orders"} 1
 sallyport_upstream_would_eject_total{rule="deviations",service="orders"} 1
 `
 

@@ -24,6 +24,10 @@ type Service struct {
 	observed    children[string]
 	breaks      children[string]
 	guard       func() Guard // guarded by set.mu
+	connecting  timers[struct{}]
+	waits       timers[string]
+	timeouts    children[string]
+	denials     children[string]
 	replays     children[struct{}]
 	hedges      children[struct{}]
 	hedgeWins   children[struct{}]
@@ -76,6 +80,7 @@ func (v *Service) Close() error {
 	v.retries.each(func(cause string) { s.retries.DeleteLabelValues(v.name, cause) })
 	v.forgetGuard()
 	v.forgetEjections()
+	v.forgetConnects()
 	v.transitions.each(func(to string) { s.transitions.DeleteLabelValues(v.name, to) })
 	return nil
 }

@@ -19,6 +19,9 @@ type vectors struct {
 
 	pauses, shed *prometheus.CounterVec
 
+	connects, timeouts, denials *prometheus.CounterVec
+	connecting, waits           *prometheus.HistogramVec
+
 	connections     *prometheus.CounterVec
 	connectionsOpen *prometheus.GaugeVec
 
@@ -67,6 +70,7 @@ func newVectors() vectors {
 	v.guards()
 	v.shortages()
 	v.ejecting()
+	v.dialing()
 	return v
 }
 
@@ -76,6 +80,7 @@ func (v *vectors) all() []prometheus.Collector {
 		v.attempts, v.failures, v.calls, v.head, v.retries, v.replays, v.hedges, v.hedgeWins, v.transitions, v.ejections, v.spared,
 		v.rejections, v.observed, v.breaks,
 		v.linesDropped, v.lineErrors,
+		v.connects, v.timeouts, v.denials, v.connecting, v.waits,
 		v.connections, v.connectionsOpen, v.pauses, v.shed,
 		v.reloads, v.revision, v.lastSuccess,
 	}

@@ -225,6 +225,7 @@ func (a *attempt) took(at time.Duration) time.Duration { return at - max(a.waiti
 // fail ends the attempt.
 func (a *attempt) fail(err error) *failure {
 	f := a.classify(err)
+	a.countTimeout(f)
 	s := a.instance.state
 	at := a.route.service.group.now()
 	a.clocked(at)
@@ -248,6 +249,30 @@ func (a *attempt) fail(err error) *failure {
 	a.finish()
 	a.cancel(nil)
 	return f
+}
+
+// countTimeout counts which of the timeouts it was, if any.
+func (a *attempt) countTimeout(f *failure) {
+	m := a.route.service.metrics
+	if m == nil {
+		return
+	}
+	what := ""
+	switch a.expired.Load() {
+	case expiredResponse:
+		what = "response"
+	case expiredRequest:
+		what = "request"
+	case expiredIdle:
+		what = "idle"
+	default:
+		if f.cause == causeConnect && f.err.Reason == exchange.UpstreamTimeout {
+			what = "connect"
+		}
+	}
+	if what != "" {
+		m.Timeout(what)
+	}
 }
 
 // report says once that the instance failed, or that it did not.
@@ -327,6 +352,7 @@ func (a *attempt) gotConn(info httptrace.GotConnInfo) {
 		a.got = max(a.route.service.group.now(), 1)
 	}
 	if a.fresh {
+		a.claim(info.Conn)
 		a.x.Timings.TLS = shook(info.Conn).within(a.route.service.group.epoch, a.began, a.got)
 	}
 	if a.conn != nil {

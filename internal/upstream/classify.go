@@ -128,6 +128,9 @@ func (a *attempt) undialed(dial *dialError) *failure {
 	}
 	f := a.fault(reason, detail, dial)
 	f.cause, f.sent = causeConnect, false
+	if m := a.instance.state.metrics; m != nil {
+		m.ConnectFailed()
+	}
 	return f
 }
 

@@ -17,6 +17,7 @@ type conn struct {
 	answers answers // of HTTP/1.1
 	ended   bool    // for the reader: the rest is not wanted
 	tls     handshake
+	owned   owned
 
 	looks bool         // whether it is idle; the engine does so itself for HTTP/2
 	open  atomic.Int32 // attempts that use it
@@ -33,8 +34,9 @@ type conn struct {
 const looksUntilIdle = 3
 
 // conn wraps a connection that was made.
-func (d *dialer) conn(c net.Conn, tls handshake) *conn {
+func (d *dialer) conn(c net.Conn, began time.Time, tls handshake) *conn {
 	w := &conn{Conn: c, tls: tls, looks: !d.http2}
+	w.owned.took = time.Since(began)
 	if w.looks {
 		w.lookLater()
 	}
@@ -72,6 +74,12 @@ func (c *conn) Read(p []byte) (int, error) {
 		c.lookLater()
 	}
 	return 0, io.EOF
+}
+
+// Close closes the connection.
+func (c *conn) Close() error {
+	c.owned.end()
+	return c.Conn.Close()
 }
 
 // idle reports whether nothing has been going on for long enough. It is called at each look.

@@ -35,7 +35,7 @@ func TestIdleConnectionEnds(t *testing.T) {
 				near, far := net.Pipe()
 				go func() { _, _ = io.Copy(io.Discard, near) }()
 				began := time.Now()
-				c := new(dialer).conn(far, handshake{})
+				c := new(dialer).conn(far, time.Now(), handshake{})
 				var using sync.WaitGroup
 				using.Go(func() { test.use(c) })
 				if test.ends == 0 {

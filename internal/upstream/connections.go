@@ -57,7 +57,12 @@ func (a *ask) wait(closeIdle func()) error {
 	}
 	stop := repeatedly(closeIdle)
 	defer stop()
-	if q.enter(a.ctx, math.MaxInt64, a.keep) == entered {
+	began := a.guard.group.now()
+	how := q.enter(a.ctx, math.MaxInt64, a.keep)
+	if m := a.guard.metrics; m != nil {
+		m.Waited(causeConnections, a.guard.group.now()-began)
+	}
+	if how == entered {
 		return nil
 	}
 	return errCrowded

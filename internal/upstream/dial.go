@@ -44,11 +44,12 @@ func (d *dialer) plain(ctx context.Context, network, address string) (net.Conn, 
 		ctx, cancel = context.WithTimeout(ctx, d.timeout)
 		defer cancel()
 	}
+	began := time.Now()
 	c, err := d.dial(ctx, network, address)
 	if err != nil {
 		return nil, &dialError{"connect", address, err}
 	}
-	return d.conn(c, handshake{}), nil
+	return d.conn(c, began, handshake{}), nil
 }
 
 // secure makes a connection with TLS. One for HTTP/2 is a *tls.Conn, because the engine wants to see that.
@@ -58,6 +59,7 @@ func (d *dialer) secure(ctx context.Context, network, address string) (net.Conn,
 		ctx, cancel = context.WithTimeout(ctx, d.timeout)
 		defer cancel()
 	}
+	began := time.Now()
 	raw, err := d.dial(ctx, network, address)
 	if err != nil {
 		return nil, &dialError{"connect", address, err}
@@ -87,8 +89,9 @@ func (d *dialer) secure(ctx context.Context, network, address string) (net.Conn,
 	}
 	shake.ended = time.Now()
 	if !d.http2 {
-		return d.conn(c, *shake), nil
+		return d.conn(c, began, *shake), nil
 	}
+	raw.(*shaken).owned.took = shake.ended.Sub(began)
 	if got := c.ConnectionState().NegotiatedProtocol; got != "h2" {
 		_ = c.Close()
 		return nil, &dialError{"protocol", address, fmt.Errorf("HTTP/2 is not offered over TLS (ALPN %q)", got)}

@@ -167,4 +167,3 @@ func TestGRPCRetries(t *testing.T) {
 		})
 	}
 }
-

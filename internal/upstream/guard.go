@@ -128,6 +128,9 @@ func (g *guard) queue(x *exchange.Exchange, p *pass, first, deadline time.Durati
 	ctx := x.Request.Context()
 	how := g.requests.enter(ctx, most, nil)
 	p.since = g.group.now()
+	if g.metrics != nil {
+		g.metrics.Waited(causeRequests, p.since-first)
+	}
 	switch how {
 	case entered:
 		p.holds = true

@@ -44,14 +44,15 @@ type Instance struct {
 
 // A state is what changes while an instance lives. The fields below the line are written with the group's lock held.
 type state struct {
-	group    *Group
-	open     atomic.Int64  // requests whose answer is not complete
-	requests atomic.Uint64 // requests sent
-	outcomes atomic.Uint64 // those of which the end is known, other than by the client's or the gateway's fault
-	failures atomic.Uint64 // those that failed by fault of the instance
-	latency  latency
-	inARow   atomic.Int32 // failures since the last success
-	metrics  *metric.Instance
+	group       *Group
+	open        atomic.Int64  // requests whose answer is not complete
+	requests    atomic.Uint64 // requests sent
+	outcomes    atomic.Uint64 // those of which the end is known, other than by the client's or the gateway's fault
+	failures    atomic.Uint64 // those that failed by fault of the instance
+	connections atomic.Int64  // open ones that count for it
+	latency     latency
+	inARow      atomic.Int32 // failures since the last success
+	metrics     *metric.Instance
 
 	// ---
 	judgement atomic.Pointer[judgement]
@@ -126,6 +127,7 @@ func newState(g *Group, m *metric.Instance) *state {
 	s.up.Store(at.UnixNano())
 	if m != nil {
 		m.Open(s.open.Load)
+		m.Connections(s.pooled)
 	}
 	return s
 }

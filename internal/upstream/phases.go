@@ -76,6 +76,13 @@ func (h handshake) within(epoch time.Time, from, to time.Duration) time.Duration
 type shaken struct {
 	net.Conn
 	handshake
+	owned owned
+}
+
+// Close closes the connection.
+func (s *shaken) Close() error {
+	s.owned.end()
+	return s.Conn.Close()
 }
 
 // shook returns the handshake of a connection that the engine has chosen.

@@ -59,6 +59,7 @@ func (b *responseBody) Discard() error {
 // broken returns the error for an answer that broke off, and ends the attempt.
 func (a *attempt) broken(err error) error {
 	f := a.classify(err)
+	a.countTimeout(f)
 	switch f.err.Reason {
 	case exchange.UpstreamTimeout:
 		f.err.Detail = "the instance fell silent within its answer"

@@ -20,35 +20,39 @@ const (
 // or if f is nil, has brought an answer that may not be the last word.
 func (a *attempt) again(n int, resp *http.Response, f *failure) (wait time.Duration, again bool) {
 	r := &a.route.retries
-	cause, why := a.worth(n, resp, f)
-	if why == "" {
+	cause, no := a.worth(n, resp, f)
+	if no.by == "" {
 		wait = backoff(r.backoff, n, a.route.service.settings.rand())
 		if f == nil {
 			after, never := pushback(resp.Header)
 			wait = max(wait, after)
 			if after > maxRetryAfter || never {
-				why = "the instance asks for a longer wait"
+				no = denial{"retry_after", "the instance asks for a longer wait"}
 			}
 		}
 		at := a.route.service.group.now()
 		switch {
-		case why != "":
+		case no.by != "":
 		case a.deadline > 0 && at+wait >= a.deadline:
-			why = "no time is left"
+			no = denial{"time", "no time is left"}
 		case !a.route.service.budget.retry(at, r.budget):
-			why = "the budget of retries is spent"
+			no = denial{"budget", "the budget of retries is spent"}
 		case f == nil && !a.out.cut():
-			why = "a part of the body is gone"
+			no = denial{"body", "a part of the body is gone"}
 		}
 	}
 	if cause == "" {
 		return 0, false
 	}
-	if why != "" {
-		a.x.Note(exchange.StageAttempt, a.instance.ID, "no retry", why)
+	m := a.route.service.metrics
+	if no.by != "" {
+		a.x.Note(exchange.StageAttempt, a.instance.ID, "no retry", no.why)
+		if m != nil {
+			m.RetryDenied(no.by)
+		}
 		return 0, false
 	}
-	if m := a.route.service.metrics; m != nil {
+	if m != nil {
 		m.Retry(cause)
 	}
 	if a.x.Explaining() {
@@ -57,8 +61,11 @@ func (a *attempt) again(n int, resp *http.Response, f *failure) (wait time.Durat
 	return wait, true
 }
 
-// worth returns what makes another attempt worth while, or "", and what forbids it nevertheless, or "".
-func (a *attempt) worth(n int, resp *http.Response, f *failure) (cause, why string) {
+// A denial says why there is no other attempt although one would be worth while, and what to count that under.
+type denial struct{ by, why string }
+
+// worth returns what makes another attempt worth while, or "", and what forbids it nevertheless.
+func (a *attempt) worth(n int, resp *http.Response, f *failure) (cause string, no denial) {
 	r := &a.route.retries
 	sent, whole := true, a.out.whole()
 	if f == nil {
@@ -71,17 +78,17 @@ func (a *attempt) worth(n int, resp *http.Response, f *failure) (cause, why stri
 	}
 	switch {
 	case cause == "":
-		return "", "not a cause for a retry"
+		return "", denial{}
 	case n >= r.attempts:
-		return cause, "no attempts are left"
+		return cause, denial{"attempts", "no attempts are left"}
 	case a.pastDeadline():
-		return cause, "the deadline of the call is over"
+		return cause, denial{"time", "the deadline of the call is over"}
 	case sent && !a.route.repeatable(a.x.Request):
-		return cause, "the method is not safe and the instance may have seen the request"
+		return cause, denial{"unsafe", "the method is not safe and the instance may have seen the request"}
 	case !whole:
-		return cause, "a part of the body has been taken from the client and not kept"
+		return cause, denial{"body", "a part of the body has been taken from the client and not kept"}
 	}
-	return cause, ""
+	return cause, denial{}
 }
 
 // backoff returns the wait before the attempt after the n-th: the mean doubles each time, and it is spread from half to

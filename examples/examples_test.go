@@ -37,6 +37,9 @@ func TestConfigurationsAreRight(t *testing.T) {
 	schema := compile(t, kinds)
 	dir := t.TempDir()
 	writeCertificate(t, dir)
+	if err := os.CopyFS(filepath.Join(dir, "pages"), os.DirFS("pages")); err != nil {
+		t.Fatal(err)
+	}
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			text, err := os.ReadFile(name)

@@ -83,7 +83,7 @@ func (o *statusOrigin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func pagesAt(t *testing.T) (g *gate, o *statusOrigin, dir string) {
 	dir = t.TempDir()
-	writePage(t, dir, "<p>{{.Status}} {{.Title}} {{.Path}} {{.Reason}} {{.RequestID}}")
+	writePage(t, dir, "<p>{{.Status}} {{.Title}} {{.Path}} {{.Reason}} {{.RetryAfter}} s {{.RequestID}}")
 	o = new(statusOrigin)
 	return start(t, strings.ReplaceAll(pagesGate, "$dir", dir), o), o, dir
 }
@@ -128,12 +128,12 @@ func TestErrorPages(t *testing.T) {
 		status             int
 		kind, begin        string
 	}{
-		{"browser, no route", "/%3Cscript%3E'", browserAccept, 404, "text/html; charset=utf-8", "<p>404 No route /%3Cscript%3E&#39; no_route "},
+		{"browser, no route", "/%3Cscript%3E'", browserAccept, 404, "text/html; charset=utf-8", "<p>404 No route /%3Cscript%3E&#39; no_route 0 s "},
 		{"no preference, default", "/x", "*/*", 404, "text/plain; charset=utf-8", "lost: /x\n"},
 		{"no preference, no default", "/fault", "", 503, "application/problem+json", `{"type":`},
 		{"JSON", "/x", "application/json", 404, "application/problem+json", `{"type":`},
-		{"fault", "/fault", browserAccept, 503, "text/html; charset=utf-8", "<p>503 Failure on purpose /fault fault_injected "},
-		{"intercepted", "/status/500", browserAccept, 500, "text/html; charset=utf-8", "<p>500 The service answered with an error /status/500 upstream_error "},
+		{"fault", "/fault", browserAccept, 503, "text/html; charset=utf-8", "<p>503 Failure on purpose /fault fault_injected 0 s "},
+		{"intercepted", "/status/500", browserAccept, 500, "text/html; charset=utf-8", "<p>500 The service answered with an error /status/500 upstream_error 7 s "},
 		{"intercepted, JSON", "/status/501", "", 501, "application/problem+json", `{"type":"https://github.com/asynched/api-gateway/blob/main/docs/errors.md#upstream_error"`},
 		{"intercepted after a retry", "/status/502", "text/html", 502, "text/html; charset=utf-8", "<p>502 "},
 		{"not intercepted", "/status/404", browserAccept, 404, "text/plain; charset=utf-8", "secret "},
@@ -261,7 +261,7 @@ func TestNeverIntercepted(t *testing.T) {
 func TestPagesWithoutRoute(t *testing.T) {
 	g, _, _ := pagesAt(t)
 	answer := g.raw("GET /%00 HTTP/1.1\r\nHost: a\r\nAccept: text/html\r\nConnection: close\r\n\r\n")
-	if !strings.Contains(answer, "400 Bad Request") || !strings.Contains(answer, "<p>400 Bad path /%00 bad_path ") {
+	if !strings.Contains(answer, "400 Bad Request") || !strings.Contains(answer, "<p>400 Bad path /%00 bad_path 0 s ") {
 		t.Errorf("a bad path: %s", answer)
 	}
 	g.env.Hosts = func(host string) (exchange.Handler, *metric.Route) {

@@ -3,7 +3,9 @@ package errorpage
 import (
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/asynched/api-gateway/exchange"
 )
@@ -24,12 +26,16 @@ type interception struct {
 
 // Handle asks for the answer and judges it.
 func (i *interception) Handle(x *exchange.Exchange) (*http.Response, error) {
-	if x.Rehearsal {
-		x.Note(exchange.StageResponse, "errors", "would intercept", "a page takes the place of an instance's "+i.words)
-	}
 	resp, err := i.next.Handle(x)
-	if err != nil || !i.statuses.Has(resp.StatusCode) || x.Instance == "" || x.Rehearsal {
+	if err != nil || x.Instance == "" {
 		return resp, err
+	}
+	if x.Rehearsal {
+		x.Note(exchange.StageResponse, "errors", "would intercept", "a page would take the place of an answer with "+i.words)
+		return resp, nil
+	}
+	if !i.statuses.Has(resp.StatusCode) {
+		return resp, nil
 	}
 	if x.Upgrade != "" || isGRPC(x.Request.Header) || isGRPC(resp.Header) {
 		return resp, nil
@@ -38,6 +44,9 @@ func (i *interception) Handle(x *exchange.Exchange) (*http.Response, error) {
 	discard(resp.Body)
 	e := exchange.Errorf(exchange.UpstreamError, "the service answered with status %d", resp.StatusCode)
 	e.Status, e.Header = resp.StatusCode, kept(resp.Header, resp.StatusCode)
+	if seconds, err := strconv.ParseUint(resp.Header.Get("Retry-After"), 10, 31); err == nil {
+		e.RetryAfter = time.Duration(seconds) * time.Second // a page may tell it; a date is for the client alone
+	}
 	return nil, e
 }
 

@@ -23,7 +23,7 @@ X-Request-Id: 5f2c…
 ` + "```" + `
 
 The body is that of [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457), as HTML or plain text for a client that would
-rather have those; the field Proxy-Status is that of [RFC 9209](https://www.rfc-editor.org/rfc/rfc9209). A gRPC call gets
+rather have those, or a [page of your own](error-pages.md); the field Proxy-Status is that of [RFC 9209](https://www.rfc-editor.org/rfc/rfc9209). A gRPC call gets
 a gRPC status instead. ` + "`reason`" + ` is stable: alerts and runbooks may depend on it. The access log has it too, with the
 request id, and with the cause, which clients are not told.
 

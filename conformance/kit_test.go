@@ -42,6 +42,7 @@ type gateway struct {
 	secure string // address of the listener secure
 	admin  string
 	code   chan int // the exit code
+	files  int      // how many file descriptors it may have; 0 is what we may have
 
 	mu  sync.Mutex
 	log bytes.Buffer
@@ -120,6 +121,9 @@ func (g *gateway) launch() {
 func (g *gateway) spawn(up chan<- map[string]string) {
 	g.t.Helper()
 	g.cmd = exec.Command(binary, "run", "--config", g.config, "--data", g.dir)
+	if g.files > 0 {
+		g.cmd = exec.Command("sh", append([]string{"-c", fmt.Sprintf(`ulimit -n %d && exec "$@"`, g.files), "sh"}, g.cmd.Args...)...)
+	}
 	g.cmd.Env = append(os.Environ(), "GOTRACEBACK=all")
 	stderr, err := g.cmd.StderrPipe()
 	if err != nil {

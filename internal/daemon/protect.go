@@ -70,6 +70,21 @@ func megabytes(n int64) string { return spec.Size(n &^ (1<<20 - 1)).String() }
 // dial makes connections to instances, as long as there are descriptors.
 func (p *protection) dial() overload.DialFunc { return p.files.Dial(new(net.Dialer).DialContext) }
 
+// kept is the share of the memory that bodies of requests may take which are kept to be sent again.
+const kept = 8
+
+// keep returns how many bytes that is, none while memory is short: it is better not to retry than to refuse.
+func (p *protection) keep() int64 {
+	r := p.memory.Report()
+	switch {
+	case r.Level > overload.OK:
+		return 0
+	case r.Limit.Bytes == 0:
+		return math.MaxInt64
+	}
+	return r.Limit.Bytes / kept
+}
+
 // resources tells what is used, for the status.
 func (p *protection) resources() client.Resources {
 	r := p.memory.Report()

@@ -25,6 +25,9 @@ type Env struct {
 	Metrics *metric.Set
 	// Dial makes connections; nil is the system's.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Keep returns how many bytes of requests' bodies may be kept to send them again, over all services; nil is 64 MiB, which
+	// it cannot exceed. It is called for each 4 KiB.
+	Keep func() int64
 	// Rand returns 64 random bits and may be called by many goroutines at once; nil is the runtime's generator.
 	Rand func() uint64
 	// Engine sends requests instead of a pool of connections; for tests and measurements.
@@ -83,7 +86,7 @@ func compileFor(name string, c *config.Service, env Env) (*Settings, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := borrowBlocks(env.Leases); err != nil { // for this snapshot too, if it is not the one that compiles
+	if _, err := borrowBlocks(env); err != nil { // for this snapshot too, if it is not the one that compiles
 		return nil, err
 	}
 	key, err := settingsKey(name, c, files)
@@ -115,7 +118,7 @@ func compile(c *config.Service, env Env, engine http.RoundTripper, key string) (
 	}
 	s.watches.New = func() any { return newWatch(s) }
 	var err error
-	if s.memory, err = borrowBlocks(env.Leases); err != nil {
+	if s.memory, err = borrowBlocks(env); err != nil {
 		return nil, err
 	}
 	if c.Secure() {

@@ -22,16 +22,18 @@ type block [blockBytes]byte
 type blocks struct {
 	used atomic.Int64
 	free sync.Pool
+	most func() int64 // how many bytes may be in use; nil is as many as maxBlocks
 }
 
 // borrowBlocks returns the gateway's.
-func borrowBlocks(leases *lease.Borrower) (*blocks, error) {
-	return lease.Borrow(leases, "upstream/blocks", func() (*blocks, error) { return new(blocks), nil })
+func borrowBlocks(env Env) (*blocks, error) {
+	return lease.Borrow(env.Leases, "upstream/blocks", func() (*blocks, error) { return &blocks{most: env.Keep}, nil })
 }
 
 // take returns a block, or nil if too many are in use.
 func (b *blocks) take() *block {
-	if b.used.Add(1) > maxBlocks {
+	n := b.used.Add(1)
+	if n > maxBlocks || b.most != nil && n*blockBytes > b.most() {
 		b.used.Add(-1)
 		return nil
 	}

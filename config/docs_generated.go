@@ -113,6 +113,7 @@ func docs() map[string]string {
 		"Listener.MinRate":                "MinRate is the least rate of a request body; a slower one is cut after a grace of 10 s.",
 		"Listener.Protocols":              "Protocols spoken: h1 is HTTP/1.1, h2c is HTTP/2 without TLS by prior knowledge, h2 is HTTP/2 over TLS. Without\nthis, [h1, h2c], and with tls [h1, h2].",
 		"Listener.ProxyProtocol":          "ProxyProtocol expects a PROXY protocol header (version 1 or 2) on each connection from a trusted proxy; one from\nanywhere else must not send it.",
+		"Listener.ServerTiming":           "ServerTiming tells clients in a Server-Timing field where the time up to the head of the answer went, as the access\nlog does. It says how long the service takes, and that there were retries.",
 		"Listener.TLS":                    "TLS makes the listener speak HTTPS.",
 		"Listener.Timeouts":               "Timeouts of the client's side.",
 		"Listener.TrustedProxies":         "TrustedProxies are the networks whose X-Forwarded-*, Forwarded and X-Real-IP fields are believed.",

@@ -20,6 +20,9 @@ type Listener struct {
 	Timeouts ListenerTimeouts `json:"timeouts"`
 	// MinRate is the least rate of a request body; a slower one is cut after a grace of 10 s.
 	MinRate spec.ByteRate `json:"min_rate" default:"240B/s"`
+	// ServerTiming tells clients in a Server-Timing field where the time up to the head of the answer went, as the access
+	// log does. It says how long the service takes, and that there were retries.
+	ServerTiming bool `json:"server_timing,omitempty"`
 	// TLS makes the listener speak HTTPS.
 	TLS *ListenerTLS `json:"tls,omitempty"`
 }

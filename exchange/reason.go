@@ -30,6 +30,7 @@ const (
 	UpgradeNotSupported Reason = "upgrade_not_supported"
 	FaultInjected       Reason = "fault_injected"
 	GatewayOverloaded   Reason = "gateway_overloaded"
+	GatewayStopped      Reason = "gateway_stopped"
 	Internal            Reason = "internal"
 )
 
@@ -118,6 +119,11 @@ func Reasons() []ReasonInfo {
 			UpstreamError, http.StatusInternalServerError, Upstream, "", "The service answered with an error",
 			"An instance answered with an error, and `errors.intercept` puts a page of the gateway in the place of its answer. The status is the instance's.",
 			"Look in the log of the instance for the request id. To pass its answers on as they are, take the status off `errors.intercept`.",
+		},
+		{
+			GatewayStopped, http.StatusServiceUnavailable, Gateway, "proxy_internal_error", "Gateway stopped",
+			"The gateway stopped, or the listener was taken away, and the request was not done when `drain_timeout` was over. The connection was closed; seen in logs and metrics only.",
+			"Raise `drain_timeout` if requests may take that long.",
 		},
 		{
 			UpgradeNotSupported, http.StatusNotImplemented, Downstream, "http_upgrade_failed", "Upgrade not supported",

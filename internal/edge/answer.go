@@ -33,6 +33,7 @@ func (v *visit) answer(resp *http.Response) {
 		via(h, resp.ProtoMajor, resp.ProtoMinor)
 	}
 	v.closeUnfinished(h)
+	v.serverTiming(h)
 	announced := announceTrailers(h, resp)
 	if announced > 0 && v.x.Request.ProtoMajor == 1 && resp.Body != http.NoBody {
 		delete(h, "Content-Length") // HTTP/2 may have a length and trailers; here only chunks have trailers
@@ -155,6 +156,9 @@ func (v *visit) cut(err error) {
 	v.abort = true
 	var gone clientError
 	var known *exchange.Error
+	if v.fault = v.stopped(err); v.fault != nil {
+		return
+	}
 	switch cause := v.body.failed(); {
 	case cause != nil: // and what failed after it, failed because of it
 		v.fault = cause
@@ -167,6 +171,15 @@ func (v *visit) cut(err error) {
 	default:
 		v.fault = exchange.Errorf(exchange.UpstreamReset, "the instance broke off within its answer").Because(err)
 	}
+}
+
+// stopped returns the error for an exchange whose connection the gateway itself closed, because it was not done when the
+// time to drain was over; nil for any other. To the engine it looks as if the client had gone.
+func (v *visit) stopped(err error) *exchange.Error {
+	if !v.conn.listener.cut.Load() || v.x.Request.Context().Err() == nil {
+		return nil
+	}
+	return exchange.Errorf(exchange.GatewayStopped, "the gateway stopped before the request was done").Because(err)
 }
 
 // inform sends an interim response. The fields of an interim response are its own: those of the final one, which may be

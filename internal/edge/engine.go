@@ -130,6 +130,7 @@ func (en *engine) shutdown(ctx context.Context) error {
 	err := en.server.Shutdown(ctx)
 	if err != nil {
 		err = fmt.Errorf("listener %s: exchanges were still open", en.listener.name())
+		en.listener.cut.Store(true)
 		_ = en.server.Close() // the connections were to be cut
 	}
 	return err

@@ -18,9 +18,14 @@ func (v *visit) fail(e *exchange.Error) {
 		e = cause
 	}
 	e = v.makeRoom(e)
-	v.fault, v.status = e, int32(e.Status)
+	v.fault = e
 	if v.sent {
 		v.abort = true
+		return
+	}
+	v.status = int32(e.Status)
+	if stopped := v.stopped(e); stopped != nil {
+		v.fault, v.status, v.abort = stopped, int32(stopped.Status), true
 		return
 	}
 	if e.Reason == exchange.ClientGone || cause == nil && v.x.Request.Context().Err() != nil {
@@ -40,6 +45,7 @@ func (v *visit) fail(e *exchange.Error) {
 		h["Retry-After"] = []string{strconv.Itoa(errorpage.Seconds(e.RetryAfter))}
 	}
 	v.closeUnfinished(h)
+	v.serverTiming(h)
 	v.sent = true
 	if isGRPC(v.x.Request.Header) {
 		failGRPC(v.w, e)

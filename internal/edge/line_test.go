@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -206,6 +207,43 @@ func (g *gate) counts(series string) bool {
 	rec := httptest.NewRecorder()
 	g.env.Metrics.Handler().ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody))
 	return strings.Contains(rec.Body.String(), series)
+}
+
+// TestDrainIsNotTheClientsFault holds that an exchange which is cut because the time to drain is over is put down to the
+// gateway.
+func TestDrainIsNotTheClientsFault(t *testing.T) {
+	began := make(chan struct{}, 4)
+	text := strings.ReplaceAll(manyFaults, "300ms", "10s")
+	g := startLined(t, text+"drain_timeout: 100ms", troubled(began))
+	var done sync.WaitGroup
+	for name, client := range clients(t) {
+		for _, path := range []string{"/o/waits", "/o/stalls"} {
+			r, _ := http.NewRequest("GET", g.url(path), nil)
+			r.Header.Set("X-Request-Id", identify(path[3:], name))
+			done.Go(func() {
+				if resp, err := client.Do(r); err == nil {
+					_, _ = io.Copy(io.Discard, resp.Body)
+					_ = resp.Body.Close()
+				}
+			})
+		}
+	}
+	for range 4 {
+		<-began
+	}
+	time.Sleep(50 * time.Millisecond) // the heads are to get out
+	g.apply("listeners: {other: {address: \"127.0.0.1:0\"}}\ndrain_timeout: 100ms\naccess_log: {path: " + g.path + "}\n")
+	done.Wait()
+	for name := range clients(t) {
+		for path, want := range map[string]string{
+			"waits":  "503 gateway by none gateway_stopped",
+			"stalls": "200 gateway by upstream gateway_stopped cut",
+		} {
+			if got := g.line(identify(path, name)).String(); got != want {
+				t.Errorf("%s, %s: %s, want %s", path, name, got, want)
+			}
+		}
+	}
 }
 
 // TestWhoIsSlow holds that the line tells a client that sends or reads slowly from an instance that answers slowly.

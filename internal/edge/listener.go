@@ -30,6 +30,7 @@ type listener struct {
 	stopped  chan struct{} // closed when nothing more is
 	closed   chan struct{} // closed when no engine takes connections any more
 	stop     sync.Once
+	cut      atomic.Bool // what was open after the time to drain is being closed
 
 	mu      sync.Mutex
 	stats   *metric.Listener

@@ -17,6 +17,8 @@ type Hedge struct {
 	After string `json:"after" default:"p95"`
 	// Methods that are hedged: safe ones only (GET, HEAD, OPTIONS).
 	Methods []string `json:"methods" default:"GET,HEAD"`
+	// Observe only counts how often a second attempt would be made.
+	Observe bool `json:"observe,omitempty"`
 }
 
 // Check reports what is neither a percentile nor a duration, and methods that must not be sent twice.

@@ -188,6 +188,8 @@ type Retries struct {
 	Budget spec.Percent `json:"budget" default:"20%"`
 	// Backoff is the mean wait before the second attempt; it doubles with each further one.
 	Backoff spec.Duration `json:"backoff" default:"25ms"`
+	// Observe only counts and records what would be sent again, and passes the failure on.
+	Observe bool `json:"observe,omitempty"`
 }
 
 // UpstreamTLS says how instances prove who they are, and how the gateway does.

@@ -93,6 +93,8 @@ func play(s *metric.Set) {
 	service.Waited("max_requests", 2*time.Millisecond)
 	service.Timeout("response")
 	service.RetryDenied("budget")
+	service.WouldRetry("503")
+	service.WouldHedge()
 	service.Instance("b2")
 }
 
@@ -156,6 +158,8 @@ sallyport_upstream_wait_duration_seconds_bucket{cause="max_requests",service="or
 sallyport_upstream_wait_duration_seconds_sum{cause="max_requests",service="orders"} 0.002
 sallyport_upstream_wait_duration_seconds_count{cause="max_requests",service="orders"} 1
 sallyport_upstream_would_eject_total{rule="deviations",service="orders"} 1
+sallyport_upstream_would_hedge_total{service="orders"} 1
+sallyport_upstream_would_retry_total{cause="503",service="orders"} 1
 `
 
 func TestExposition(t *testing.T) {

@@ -8,6 +8,23 @@ func (v *Service) Replay() { count(v, &v.replays, struct{}{}, v.set.replays) }
 // Hedge counts a second attempt that was made because the first one was slow.
 func (v *Service) Hedge() { count(v, &v.hedges, struct{}{}, v.set.hedges) }
 
+// WouldHedge counts a second attempt that would have been made if hedges did not only observe.
+func (v *Service) WouldHedge() { count(v, &v.sparedHedges, struct{}{}, v.set.sparedHedges) }
+
+// WouldRetry counts a further attempt that would have been made if retries did not only observe.
+func (v *Service) WouldRetry(cause string) {
+	count(v, &v.sparedRetries, cause, v.set.sparedRetries, cause)
+}
+
+// resending makes the counters of what is not sent again because it only observes.
+func (v *vectors) resending() {
+	v.sparedHedges = counters("upstream_would_hedge_total",
+		"Second attempts that would have been made if hedges did not only observe.", "service")
+	v.sparedRetries = counters("upstream_would_retry_total",
+		"Further attempts that would have been made if retries did not only observe, by what made the first one fail.",
+		"service", "cause")
+}
+
 // HedgeWin counts a second attempt of which the answer came first.
 func (v *Service) HedgeWin() { count(v, &v.hedgeWins, struct{}{}, v.set.hedgeWins) }
 

@@ -28,9 +28,12 @@ type Service struct {
 	waits       timers[string]
 	timeouts    children[string]
 	denials     children[string]
-	replays     children[struct{}]
-	hedges      children[struct{}]
-	hedgeWins   children[struct{}]
+
+	sparedHedges  children[struct{}]
+	sparedRetries children[string]
+	replays       children[struct{}]
+	hedges        children[struct{}]
+	hedgeWins     children[struct{}]
 }
 
 // Instance returns the counters of the service's instance of that id. It is the same Instance for the same id until that
@@ -74,13 +77,14 @@ func (v *Service) Close() error {
 		i.forget()
 	}
 	s.head.DeleteLabelValues(v.name)
-	for _, single := range [...]*prometheus.CounterVec{s.replays, s.hedges, s.hedgeWins} {
+	for _, single := range [...]*prometheus.CounterVec{s.sparedHedges, s.replays, s.hedges, s.hedgeWins} {
 		single.DeleteLabelValues(v.name)
 	}
 	v.retries.each(func(cause string) { s.retries.DeleteLabelValues(v.name, cause) })
 	v.forgetGuard()
 	v.forgetEjections()
 	v.forgetConnects()
+	v.sparedRetries.each(func(cause string) { s.sparedRetries.DeleteLabelValues(v.name, cause) })
 	v.transitions.each(func(to string) { s.transitions.DeleteLabelValues(v.name, to) })
 	return nil
 }

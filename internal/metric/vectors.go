@@ -20,6 +20,7 @@ type vectors struct {
 	pauses, shed *prometheus.CounterVec
 
 	connects, timeouts, denials *prometheus.CounterVec
+	sparedHedges, sparedRetries *prometheus.CounterVec
 	connecting, waits           *prometheus.HistogramVec
 
 	connections     *prometheus.CounterVec
@@ -71,6 +72,7 @@ func newVectors() vectors {
 	v.shortages()
 	v.ejecting()
 	v.dialing()
+	v.resending()
 	return v
 }
 
@@ -80,7 +82,7 @@ func (v *vectors) all() []prometheus.Collector {
 		v.attempts, v.failures, v.calls, v.head, v.retries, v.replays, v.hedges, v.hedgeWins, v.transitions, v.ejections, v.spared,
 		v.rejections, v.observed, v.breaks,
 		v.linesDropped, v.lineErrors,
-		v.connects, v.timeouts, v.denials, v.connecting, v.waits,
+		v.connects, v.timeouts, v.denials, v.sparedHedges, v.sparedRetries, v.connecting, v.waits,
 		v.connections, v.connectionsOpen, v.pauses, v.shed,
 		v.reloads, v.revision, v.lastSuccess,
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -46,6 +47,7 @@ func TestExplain(t *testing.T) {
 			"balance d picked: p2c: no latency yet × (1 + 0 open), weight 1 beats e: no latency yet × (1 + 0 open), weight 1",
 			"attempt d would send: GET http://h:4/x%2Fy?q=1 with Host shop.example and 0 header fields; " +
 				"timeouts: response 30s, idle 5m0s, request none; up to 2 attempts",
+			"attempt d watched: ejected after 5 failures in a row, or 1.9 deviations below the mean of the instances within 10s",
 		}
 		if d := cmp.Diff(want, notes(x)); d != "" {
 			t.Error(d)
@@ -106,4 +108,44 @@ func TestExplainRetry(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
+}
+
+// A rehearsal tells what protects the service, and how it stands.
+func TestExplainProtection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t).stub(canned)
+		s := r.service(func(c *config.Service) {
+			c.Breaker.ErrorRate, c.Breaker.MaxRequests = 50, 9
+			c.Concurrency.Adaptive = true
+			c.Hedge = &config.Hedge{After: "50ms", Methods: []string{"GET"}}
+			c.Health.Passive.Outliers.ErrorRate, c.Health.Passive.Observe = 30, true
+		}, "h:1", "h:2")
+		for range 3 {
+			_, _ = get(t, s, "/")
+		}
+		rehearsed := func(method string) string {
+			x := newExchange(method, "/", nil)
+			x.Record, x.Rehearsal = new(exchange.Record), true
+			if _, err := s.Handle(x); err != nil {
+				t.Fatal(err)
+			}
+			return strings.Join(notes(x), "\n")
+		}
+		got := rehearsed(http.MethodGet)
+		for _, want := range []string{
+			"balance s lets pass: the breaker is closed: of 3 requests lately 0 failed and 0 were slow",
+			"balance s lets pass: concurrency: it takes 20 requests at once without getting slower, and has 0",
+			"balance s lets pass: max_requests: 0 of 9 are open",
+			"would hedge: without a head after 50ms",
+			"watched: only counted, not ejected, after 5 failures in a row, or 1.9 deviations below the mean of the instances " +
+				"within 10s, or 30% of its requests failed within 10s",
+		} {
+			if !strings.Contains(got, want) {
+				t.Errorf("no %q in\n%s", want, got)
+			}
+		}
+		if got := rehearsed(http.MethodPost); !strings.Contains(got, "no hedge: the method is not among hedge.methods") {
+			t.Error(got)
+		}
+	})
 }

@@ -65,6 +65,9 @@ func (g *guard) rehearse(x *exchange.Exchange) {
 	if b := g.breaker; b != nil {
 		switch state := b.shown(g.group.now()); {
 		case state == breakerClosed:
+			all, failed, slow := b.sum(g.group.now())
+			x.Note(exchange.StageBalance, g.name, "lets pass", fmt.Sprintf(
+				"the breaker is closed: of %d requests lately %d failed and %d were slow", all, failed, slow))
 		case g.observe:
 			x.Note(exchange.StageBalance, g.name, "would let pass", "the breaker only observes, and is "+stateName(state))
 		case state == breakerHalfOpen:
@@ -74,15 +77,27 @@ func (g *guard) rehearse(x *exchange.Exchange) {
 			x.Note(exchange.StageBalance, g.name, "would refuse", "the breaker is open for another "+left.Round(time.Millisecond).String())
 		}
 	}
-	if g.adaptive != nil && g.adaptive.gate.open.Load() >= g.adaptive.gate.limit.Load() {
-		verdict := "would refuse"
-		if g.adaptiveObserve {
+	if g.adaptive != nil {
+		q, verdict := g.adaptive.gate, "lets pass"
+		switch full := q.open.Load() >= q.limit.Load(); {
+		case full && g.adaptiveObserve:
 			verdict = "would let pass"
+		case full:
+			verdict = "would refuse"
 		}
-		x.Note(exchange.StageBalance, g.name, verdict,
-			fmt.Sprintf("concurrency: it takes %d requests at once without getting slower", g.adaptive.gate.limit.Load()))
+		x.Note(exchange.StageBalance, g.name, verdict, fmt.Sprintf(
+			"concurrency: it takes %d requests at once without getting slower, and has %d", q.limit.Load(), q.open.Load()))
 	}
-	if q := g.requests; q != nil && q.open.Load() >= q.limit.Load() {
+	if q := g.requests; q != nil {
+		g.rehearseQueue(x, q)
+	}
+}
+
+// rehearseQueue notes whether the exchange would find a place among the requests.
+func (g *guard) rehearseQueue(x *exchange.Exchange, q *gate) {
+	if n := q.open.Load(); n < q.limit.Load() {
+		x.Note(exchange.StageBalance, g.name, "lets pass", fmt.Sprintf("%s: %d of %d are open", causeRequests, n, q.limit.Load()))
+	} else {
 		verdict, why := "would wait", fmt.Sprintf("%d requests are open", q.limit.Load())
 		if q.waiting.Load() >= int64(q.pending) {
 			verdict, why = "would refuse", g.full(crowded)

@@ -26,6 +26,7 @@ type hedge struct {
 	mu     sync.Mutex
 	over   bool           // it is too late for the second attempt
 	second *attempt       // nil if there was none
+	spared bool           // there would have been one
 	place  *gate          // where it holds a place while both attempts are under way; nil without a cap
 	won    *http.Response // the second's answer, if it came first
 	lost   exchange.Try   // how the second ended, if it did not
@@ -88,6 +89,13 @@ func (h *hedge) launch() *attempt {
 		return nil
 	}
 	s := h.route.service
+	if h.route.retries.hedge.observe {
+		h.spared = s.budget.left(s.group.now(), h.route.retries.budget) >= 1
+		if h.spared && s.metrics != nil {
+			s.metrics.WouldHedge()
+		}
+		return nil
+	}
 	y := h.x.Fork()
 	i, nobody := s.pick(y, []*Instance{h.first.instance})
 	if nobody != nil || i.state == h.first.instance.state {
@@ -138,6 +146,9 @@ func (h *hedge) end(resp *http.Response, f *failure) (*attempt, exchange.TryKind
 	h.mu.Unlock()
 	<-h.done
 	b := h.second
+	if h.spared {
+		x.Note(exchange.StageAttempt, a.instance.ID, "would hedge", "it took long, but hedges only observe")
+	}
 	if b == nil {
 		return a, "", resp, f
 	}

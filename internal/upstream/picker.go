@@ -106,6 +106,28 @@ func (s *Service) nobody(usable, eligible int, panics bool) *exchange.Error {
 	return nil
 }
 
+// checkAgain is when somebody may be healthy again about whom nothing else is known: checks are five seconds apart by
+// default.
+const checkAgain = 5 * time.Second
+
+// gone returns the error for an exchange that finds nobody, with the time when there may be somebody. If there are no
+// instances that is not known.
+func (p *picker) gone() *exchange.Error {
+	if p.nobody.Reason != exchange.NoHealthyInstance {
+		return p.nobody
+	}
+	e := *p.nobody
+	e.RetryAfter = checkAgain
+	at := time.Now().UnixNano()
+	for _, i := range p.set.instances {
+		until := i.state.ejected.Load()
+		if until > at && !i.Draining && i.Weight > 0 && i.Status() != Unhealthy {
+			e.RetryAfter = min(e.RetryAfter, time.Duration(until-at))
+		}
+	}
+	return &e
+}
+
 // ramp returns the share of its weight that an instance gets so many nanoseconds after it came up.
 func ramp(up int64, slowStart time.Duration) float64 {
 	if slowStart <= 0 || up >= int64(slowStart) {
@@ -123,7 +145,7 @@ func (s *Service) pick(x *exchange.Exchange, tried []*Instance) (*Instance, *exc
 	}
 	if p.nobody != nil {
 		x.Note(exchange.StageBalance, s.name, "nobody", p.nobody.Detail)
-		return nil, p.nobody
+		return nil, p.gone()
 	}
 	if i := p.stuck(x, s.settings.balance.sticky); i != nil && !has(tried, i) {
 		x.Note(exchange.StageBalance, i.ID, "picked", "the client's cookie names it")

@@ -52,6 +52,13 @@ func (a *attempt) again(n int, resp *http.Response, f *failure) (wait time.Durat
 		}
 		return 0, false
 	}
+	if r.observe {
+		a.x.Note(exchange.StageAttempt, a.instance.ID, "would retry", cause+", but retries only observe")
+		if m != nil {
+			m.WouldRetry(cause)
+		}
+		return 0, false
+	}
 	if m != nil {
 		m.Retry(cause)
 	}

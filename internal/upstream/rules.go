@@ -22,6 +22,7 @@ type retries struct {
 	backoff                 time.Duration
 	buffer                  int // bytes of a body that are kept
 	hedge                   hedging
+	observe                 bool // nothing is sent again: it is only counted
 }
 
 // hedging says when a second attempt is made beside the first one. Without methods it is off.
@@ -29,6 +30,7 @@ type hedging struct {
 	share   float64       // of recent requests that were quicker; 0 is a fixed time
 	fixed   time.Duration // that fixed time
 	methods []string
+	observe bool
 }
 
 func compileRetries(s *config.Service) (retries, error) {
@@ -36,13 +38,14 @@ func compileRetries(s *config.Service) (retries, error) {
 	r := retries{
 		attempts: max(c.Attempts, 1), methods: c.Methods, key: c.IdempotencyKey,
 		budget: c.Budget.Fraction(), backoff: time.Duration(c.Backoff), buffer: int(c.Buffer),
+		observe: c.Observe,
 	}
 	if h := s.Hedge; h != nil {
 		share, fixed, ok := h.Delay()
 		if !ok {
 			return r, fmt.Errorf("hedge.after: want a percentile from p50 to p99 or a duration, got %q", h.After)
 		}
-		r.hedge = hedging{share, fixed, h.Methods}
+		r.hedge = hedging{share, fixed, h.Methods, h.Observe}
 	}
 	return r, r.causes(c.When)
 }

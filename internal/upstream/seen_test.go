@@ -25,7 +25,9 @@ func TestDeniedRetriesAreCounted(t *testing.T) {
 		"attempts":    {change: func(c *config.Service) { c.Retries.Attempts = 1 }},
 		"unsafe":      {method: http.MethodPost},
 		"retry_after": {after: "5"},
-		"time":        {change: func(c *config.Service) { c.Timeouts.Request, c.Retries.Backoff = spec.Duration(time.Second), spec.Duration(time.Minute) }},
+		"time": {change: func(c *config.Service) {
+			c.Timeouts.Request, c.Retries.Backoff = spec.Duration(time.Second), spec.Duration(time.Minute)
+		}},
 		"body": {method: http.MethodPut, body: strings.Repeat("x", 1000), change: func(c *config.Service) {
 			c.Retries.Methods, c.Retries.Buffer = []string{http.MethodPut}, 10
 		}},

@@ -35,6 +35,14 @@ type Status struct {
 
 // Load is what the gateway has to do.
 type Load struct {
+	// Requests that have begun since the gateway started.
+	Requests uint64 `json:"requests"`
+	// Errors are those that were answered with a status of 500 and above.
+	Errors uint64 `json:"errors"`
+	// InFlight are requests whose answer is not complete, open tunnels included.
+	InFlight int64 `json:"in_flight"`
+	// Connections that clients have open.
+	Connections int64 `json:"connections"`
 	// Watchers are those who watch requests as they end.
 	Watchers int `json:"watchers"`
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/asynched/api-gateway/internal/cert"
 	"github.com/asynched/api-gateway/internal/control"
 	"github.com/asynched/api-gateway/internal/listen"
+	"github.com/asynched/api-gateway/internal/metric"
 	"github.com/asynched/api-gateway/internal/registry"
 	"github.com/asynched/api-gateway/internal/store"
 	"github.com/asynched/api-gateway/internal/tail"
@@ -47,6 +48,8 @@ type Options struct {
 	Kinds *filter.Catalog
 	// Metrics answers scrapes; nil is 404.
 	Metrics http.Handler
+	// Totals counts what the gateway has to do; nil is nothing.
+	Totals func() metric.Totals
 	// Tail is where exchanges are told of; one that is silent if nil. It is closed when Run ends.
 	Tail *tail.Hub
 	// Addresses returns where listeners accept connections, by name; nil if there are none.
@@ -101,6 +104,9 @@ func New(opts Options) *Server {
 	}
 	if opts.Draining == nil {
 		opts.Draining = func() bool { return false }
+	}
+	if opts.Totals == nil {
+		opts.Totals = func() metric.Totals { return metric.Totals{} }
 	}
 	if opts.Tail == nil {
 		opts.Tail = tail.NewHub()

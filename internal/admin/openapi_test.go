@@ -291,6 +291,8 @@ func TestRealAnswersFitTheDescription(t *testing.T) {
 	plain("GET", "/livez", "")
 	plain("GET", "/readyz", "")
 	plain("GET", "/metrics", "")
+	play("GET", "/v1/traffic", "/v1/traffic?quiet=true", "").want(200)
+	play("GET", "/v1/traffic", "/v1/traffic?service=none", "").want(404)
 	play("GET", "/v1/tail", "/v1/tail?status=600", "").want(400)
 	k.tail.Close()
 	plain("GET", "/v1/tail", "").want(503)

@@ -29,7 +29,13 @@ func getStatus(s *Server, _ *call) (*answer, error) {
 	return &answer{body: status}, nil
 }
 
-func (s *Server) load() client.Load { return client.Load{Watchers: s.opts.Tail.Len()} }
+// load returns what the gateway has to do.
+func (s *Server) load() client.Load {
+	n := s.opts.Totals()
+	return client.Load{
+		Requests: n.Requests, Errors: n.Errors, InFlight: n.InFlight, Connections: n.Connections, Watchers: s.opts.Tail.Len(),
+	}
+}
 
 func (s *Server) configStatus(state *control.State) client.ConfigStatus {
 	shadowed := append(slices.Clone(state.Document.Shadowed), s.shadowed()...)

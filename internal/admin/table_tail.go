@@ -1,6 +1,9 @@
 package admin
 
 import (
+	"reflect"
+
+	"github.com/asynched/api-gateway/client"
 	"github.com/asynched/api-gateway/spec"
 )
 
@@ -18,6 +21,26 @@ func tailOperations() []*operation {
 			query: tailParameters(), refusals: []reason{tooManyWatchers, notReady},
 			replies: []reply{{status: 200, doc: "Lines, until one side ends it.", kind: "application/x-ndjson"}},
 			handle:  watch,
+		},
+		{
+			method: "GET", path: "/v1/traffic", id: "listTraffic", topic: topicTraffic,
+			summary: "List what services and their instances have had to do, by service.",
+			doc: "What counts, counts from when the service or instance became known: the difference of two answers is what " +
+				"was between them, and percentiles are found in the difference of the buckets, within 7 %. Times of a service " +
+				"are from when the request came to it to the head of the answer, with the wait for a place, retries and " +
+				"hedges; of an instance, those of one attempt with making the connection. Bodies are not part of either.",
+			query: pageParameters(
+				parameter{"service", "Only this service.", &spec.JSONSchema{Type: "string"}},
+				parameter{
+					"quiet", "Also services that have had no request.",
+					&spec.JSONSchema{Type: "boolean", Default: false},
+				},
+			),
+			refusals: []reason{notFound},
+			replies: []reply{{
+				status: 200, doc: "A page of services.", typ: reflect.TypeFor[client.ServiceTraffic](), shape: page,
+			}},
+			handle: listTraffic,
 		},
 	}
 }

@@ -145,7 +145,7 @@ func (d *Daemon) build(ctx context.Context, c *config.Config) error {
 	d.admin = admin.New(admin.Options{
 		Version: version.String(), Address: c.Admin.Address, Token: c.Admin.Token.Reveal(), TLS: c.Admin.TLS,
 		Control: d.control, Registry: d.registry, Groups: d.groups, Store: kept, Kinds: d.opts.Kinds,
-		Metrics: d.metrics.Handler(), Tail: d.edge.Tail(), Addresses: d.edge.Addresses, Draining: d.draining.Load, Started: time.Now(), Log: d.log,
+		Metrics: d.metrics.Handler(), Totals: d.metrics.Totals, Tail: d.edge.Tail(), Addresses: d.edge.Addresses, Draining: d.draining.Load, Started: time.Now(), Log: d.log,
 		Resources: d.protection.resources,
 	})
 	return nil

@@ -14,10 +14,14 @@ type Listener struct {
 func (l *Listener) Opened() {
 	l.total.Inc()
 	l.open.Inc()
+	l.set.connected.Add(1)
 }
 
 // Closed is the other half of Opened.
-func (l *Listener) Closed() { l.open.Dec() }
+func (l *Listener) Closed() {
+	l.open.Dec()
+	l.set.connected.Add(-1)
+}
 
 // Close forgets the listener: its series vanish from the next scrape. It returns nil.
 func (l *Listener) Close() error {

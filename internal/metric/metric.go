@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,7 +22,9 @@ import (
 type Set struct {
 	registry *prometheus.Registry
 	vectors
-	inFlight sharded
+	inFlight  sharded
+	failed    atomic.Uint64 // requests answered with 500 and above
+	connected atomic.Int64  // connections that are open
 
 	// mu guards the maps and the making and forgetting of series. It is not taken once a series is known.
 	mu        sync.Mutex
@@ -89,10 +92,23 @@ func (s *Set) Handler() http.Handler {
 }
 
 // Started counts a request as in flight until Ended is called. It allocates nothing.
-func (s *Set) Started() { s.inFlight.add(1) }
+func (s *Set) Started() { s.inFlight.begin() }
 
 // Ended is the other half of Started. It may be called by another goroutine.
 func (s *Set) Ended() { s.inFlight.add(-1) }
+
+// Totals are what the whole gateway has had to do since it started.
+type Totals struct {
+	// Requests that have begun; Errors are those that were answered with 500 and above.
+	Requests, Errors uint64
+	// InFlight are requests whose answer is not complete, Connections those that clients have open.
+	InFlight, Connections int64
+}
+
+// Totals returns what the whole gateway has had to do.
+func (s *Set) Totals() Totals {
+	return Totals{s.inFlight.total(), s.failed.Load(), s.inFlight.sum(), s.connected.Load()}
+}
 
 // ConfigApplied counts a change of the configuration that took effect, the first one included.
 func (s *Set) ConfigApplied(revision int64, at time.Time) {

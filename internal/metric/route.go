@@ -60,6 +60,9 @@ func (r *Route) Observe(method string, code int, by Author, took time.Duration, 
 		n = r.addCode(k)
 	}
 	n.Inc()
+	if code >= http.StatusInternalServerError {
+		r.set.failed.Add(1)
+	}
 	t := r.totals.Load()
 	if t == nil {
 		t = r.addTotals()

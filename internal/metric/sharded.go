@@ -14,8 +14,9 @@ type sharded struct {
 }
 
 type part struct {
-	n atomic.Int64
-	_ [120]byte // two lines: processors fetch them in pairs
+	n     atomic.Int64
+	begun atomic.Uint64 // how often begin was called
+	_     [112]byte     // two lines: processors fetch them in pairs
 }
 
 // newSharded returns zero, in as many parts as there are cores, rounded up to a power of two.
@@ -29,6 +30,22 @@ func newSharded() sharded {
 
 // add changes the number. Which part is chance: Go does not tell on which core it runs.
 func (s *sharded) add(delta int64) { s.parts[rand.Uint32()&s.mask].n.Add(delta) }
+
+// begin adds one, and counts that.
+func (s *sharded) begin() {
+	p := &s.parts[rand.Uint32()&s.mask]
+	p.n.Add(1)
+	p.begun.Add(1)
+}
+
+// total returns how often begin was called.
+func (s *sharded) total() uint64 {
+	var total uint64
+	for i := range s.parts {
+		total += s.parts[i].begun.Load()
+	}
+	return total
+}
 
 // sum returns the number.
 func (s *sharded) sum() int64 {

@@ -196,6 +196,7 @@ func (a *attempt) answered(resp *http.Response, at time.Duration) {
 	if s.metrics != nil {
 		s.metrics.Observe(resp.StatusCode, at-a.began)
 	}
+	s.answered(resp.StatusCode, at-a.began)
 	if a.x.Explaining() {
 		a.x.Note(exchange.StageAttempt, a.instance.ID, "answered", resp.Status)
 	}
@@ -239,6 +240,7 @@ func (a *attempt) fail(err error) *failure {
 		if s.metrics != nil {
 			s.metrics.Failure(string(f.err.Reason))
 		}
+		s.failed(f.err, at-a.began)
 	case f.err.Reason == exchange.ClientGone && a.took(at) > time.Duration(s.latency.at(at, 0)):
 		s.latency.observe(a.took(at), at) // it would have taken at least that long
 	}

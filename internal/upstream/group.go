@@ -23,6 +23,7 @@ type Group struct {
 	metrics *metric.Service // nil without metrics
 	set     atomic.Pointer[Set]
 	guard   atomic.Pointer[guard] // of the service that sends to it; nil without one
+	account lazy
 
 	rule atomic.Pointer[Ejection] // by which outliers are judged at the end of the interval; nil while nobody asks
 

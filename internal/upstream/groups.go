@@ -79,6 +79,19 @@ func (d *Groups) All() []*Group {
 	return all
 }
 
+// Busy returns every group that has had a request, in no order.
+func (d *Groups) Busy() []*Group {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	var all []*Group
+	for _, g := range d.groups {
+		if g.Busy() {
+			all = append(all, g)
+		}
+	}
+	return all
+}
+
 // Remove closes the group of a service and forgets it. Whoever still holds the group sees its last set.
 func (d *Groups) Remove(service string) {
 	d.mu.Lock()

@@ -53,6 +53,7 @@ type state struct {
 	latency     latency
 	inARow      atomic.Int32 // failures since the last success
 	metrics     *metric.Instance
+	account     lazy
 
 	// ---
 	judgement atomic.Pointer[judgement]

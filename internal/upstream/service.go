@@ -125,6 +125,7 @@ func (r *route) Handle(x *exchange.Exchange) (*http.Response, error) {
 	} else {
 		resp, err = r.guarded(x)
 	}
+	r.service.group.served(x, resp, err)
 	if err != nil {
 		return nil, err // not returned as it is: a nil *exchange.Error would be an error
 	}

@@ -24,8 +24,8 @@ func (d Delta) Duration() time.Duration { return time.Duration(d.Seconds) * time
 type Directives struct {
 	// NoStore to MustUnderstand are the directives without a value (5.2.2; immutable: RFC 8246). NoCache and Private are
 	// those without field names.
-	NoStore, NoCache, Private, Public                               bool
-	MustRevalidate, ProxyRevalidate, MustUnderstand, Immutable, Any bool
+	NoStore, NoCache, Private, Public                          bool
+	MustRevalidate, ProxyRevalidate, MustUnderstand, Immutable bool
 	// OnlyIfCached is of requests (5.2.1.7).
 	OnlyIfCached bool
 	// NoCacheFields and PrivateFields are the field names, in canonical form, of no-cache="…" and private="…".
@@ -48,10 +48,7 @@ func ParseDirectives(lines []string) Directives {
 		var one directive
 		for rest != "" {
 			one, rest = cutDirective(rest)
-			if one.name != "" {
-				d.Any = true
-				d.add(one)
-			}
+			d.add(one)
 		}
 	}
 	return d

@@ -14,7 +14,10 @@ func storable(header http.Header) http.Header {
 	var listed []string
 	for _, line := range header["Connection"] {
 		for name := range splitList(line) {
-			listed = append(listed, textproto.CanonicalMIMEHeaderKey(name))
+			// Cache-Control is for all, and cannot be named there (RFC 9110, 7.6.1).
+			if name = textproto.CanonicalMIMEHeaderKey(name); name != "Cache-Control" {
+				listed = append(listed, name)
+			}
 		}
 	}
 	kept := make(http.Header, len(header)+1)

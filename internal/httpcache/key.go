@@ -3,6 +3,7 @@ package httpcache
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"hash"
 	"io"
 	"net/http"
 	"strings"
@@ -29,10 +30,7 @@ func Key(scheme, host, path, query string, hasQuery bool) string {
 // and what its bytes mean belong to the key (draft-ietf-httpbis-safe-method-w-body, 2.7). No URI has such a key.
 type ContentKey struct {
 	uri  string
-	hash interface {
-		io.Writer
-		Sum(b []byte) []byte
-	}
+	hash hash.Hash
 }
 
 // NewContentKey begins a key for the URI's key and the header of the request.

@@ -24,10 +24,11 @@ type Meta struct {
 	InitialAge time.Duration
 	// Lifetime is how long after its generation it is fresh (4.2.1).
 	Lifetime time.Duration
-	// NoCache is true if every use must be validated (5.2.2.4), Strict if no use may be stale (4.2.4), Immutable if
-	// nothing need be asked while it is fresh (RFC 8246).
+	// NoCache is true if every use must be validated (5.2.2.4), Strict if no client may have it stale (4.2.4), Immutable
+	// if nothing need be asked while it is fresh (RFC 8246).
 	NoCache, Strict, Immutable bool
-	// StaleWhileRevalidate and StaleIfError are how long after that it may be used stale (RFC 5861).
+	// StaleWhileRevalidate and StaleIfError are how long after that it may be used stale (RFC 5861); zero if the response
+	// forbids it.
 	StaleWhileRevalidate, StaleIfError time.Duration
 	// ETag is the entity tag as it stood there, "" for none.
 	ETag string
@@ -60,6 +61,15 @@ func (m *Meta) Age(now time.Time) time.Duration {
 
 // Left returns how long the response is still fresh; zero or less if it is stale (4.2).
 func (m *Meta) Left(now time.Time) time.Duration { return m.Lifetime - m.Age(now) }
+
+// After reports whether the response was generated later than another one, and so is the one to use if a request selects
+// both (4.1).
+func (m *Meta) After(other *Meta) bool {
+	if m.Date.Equal(other.Date) {
+		return m.ResponseTime.After(other.ResponseTime)
+	}
+	return m.Date.After(other.Date)
+}
 
 // Partial reports whether the response is a part of a whole.
 func (m *Meta) Partial() bool { return m.Part.Total != 0 }
@@ -96,22 +106,24 @@ func (p *Policy) derive(m *Meta) (d Directives, f freshness) {
 	m.Lifetime = f.lifetime
 	m.NoCache = d.NoCache
 	m.Immutable = d.Immutable
-	explicitStale := p.SharedStale && (d.StaleWhileRevalidate.Set || d.StaleIfError.Set)
-	m.Strict = d.NoCache || d.MustRevalidate || d.ProxyRevalidate || d.SMaxAge.Set && !explicitStale
+	firm := d.NoCache || d.MustRevalidate || d.ProxyRevalidate
+	m.Strict = firm || d.SMaxAge.Set
 	m.StaleWhileRevalidate, m.StaleIfError = 0, 0
-	if !m.Strict {
-		m.StaleWhileRevalidate = p.grace(d.StaleWhileRevalidate, d.SMaxAge.Set, p.StaleWhileRevalidate)
-		m.StaleIfError = p.grace(d.StaleIfError, d.SMaxAge.Set, p.StaleIfError)
+	if !firm {
+		m.StaleWhileRevalidate = p.grace(d.StaleWhileRevalidate, &d, p.StaleWhileRevalidate)
+		m.StaleIfError = p.grace(d.StaleIfError, &d, p.StaleIfError)
 	}
 	return d, f
 }
 
 // grace is what the response names, or else what the policy gives to responses that name nothing and forbid nothing.
-func (p *Policy) grace(named Delta, sMaxAge bool, otherwise time.Duration) time.Duration {
+func (p *Policy) grace(named Delta, d *Directives, otherwise time.Duration) time.Duration {
 	switch {
+	case d.SMaxAge.Set && !p.SharedStale:
+		return 0
 	case named.Set:
 		return named.Duration()
-	case sMaxAge:
+	case d.SMaxAge.Set:
 		return 0
 	}
 	return otherwise

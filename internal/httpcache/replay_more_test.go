@@ -304,6 +304,9 @@ func TestReplayFields(t *testing.T) {
 		{"Age goes on", []step{
 			{say: "200\nDate: {0}\nExpires: {2592000}\nAge: 30"}, {at: 3, want: stored, fields: []string{"Age: 33"}},
 		}},
+		{"Connection cannot name Cache-Control", []step{
+			{say: "200\nConnection: cache-control\nCache-Control: no-store\nExpires: {100}"}, {want: asked},
+		}},
 		{"queries", []step{
 			{ask: "GET /?a=1", say: fresh}, {ask: "GET /?a=1", want: stored}, {ask: "GET /?a=2", want: asked},
 		}},
@@ -471,6 +474,11 @@ func TestReplayStale(t *testing.T) {
 		{"s-maxage with a grace", []step{
 			{say: "200\nCache-Control: s-maxage=1, stale-while-revalidate=60"}, {at: 3, want: stored},
 		}},
+		{"no client widens it", []step{
+			{say: "200\nCache-Control: s-maxage=1, stale-if-error=5"},
+			{at: 3, ask: "GET /\nCache-Control: max-stale", want: asked},
+			{at: 9, ask: "GET /\nCache-Control: stale-if-error=60", down: true, want: failed},
+		}},
 		{"s-maxage alone", []step{
 			{say: "200\nCache-Control: s-maxage=1"}, {at: 3, ask: "GET /\nCache-Control: max-stale", want: asked},
 		}},
@@ -503,6 +511,15 @@ func TestReplayParts(t *testing.T) {
 			{ask: get("Range: bytes=6-8"), want: stored, status: 206, text: "678", fields: []string{"Content-Range: bytes 6-8/10"}},
 			{ask: get("Range: bytes=-5"), want: stored, status: 206, text: "45678"},
 			{ask: get("Range: bytes=6-"), want: asked},
+		}},
+		{"several of a part", []step{
+			first,
+			{ask: get("Range: bytes=4-4,6-7"), want: stored, status: 206},
+			{ask: get("Range: bytes=4-4,6-9"), want: asked},
+			{ask: get("Range: bytes=10-"), want: stored, status: 416},
+			{ask: get("Range: bytes=6-8\nIf-Range: \"a\""), want: asked},
+			{ask: get("Range: bytes=x"), want: asked},
+			{want: asked, origin: []string{"!Range"}},
 		}},
 		{"of a part that is shorter than it says", []step{
 			short,

@@ -71,9 +71,9 @@ func (p *Policy) Reuse(r *Request, m *Meta, held Held, now time.Time) Decision {
 	default:
 		p.reuse(r, m, &d)
 	}
-	if d.Action == Validate && !m.Strict {
+	if d.Action == Validate {
 		grace := m.StaleIfError
-		if r.Control.StaleIfError.Set && !p.IgnoreClient {
+		if r.Control.StaleIfError.Set && !p.IgnoreClient && !m.Strict {
 			grace = max(grace, r.Control.StaleIfError.Duration())
 		}
 		d.StaleOnError = grace > 0 && -d.Left <= grace
@@ -105,13 +105,11 @@ func (p *Policy) reuse(r *Request, m *Meta, d *Decision) {
 	switch {
 	case fresh:
 		d.Action, d.Reason = Serve, Fresh
-	case m.Strict: // 4.2.4
-		d.Action, d.Reason = Validate, IsStale
-	case !p.IgnoreClient && r.Control.MaxStale.Set && -d.Left <= r.Control.MaxStale.Duration():
+	case !p.IgnoreClient && !m.Strict && r.Control.MaxStale.Set && -d.Left <= r.Control.MaxStale.Duration():
 		d.Action, d.Reason = Serve, StaleAllowed
 	case m.StaleWhileRevalidate > 0 && -d.Left <= m.StaleWhileRevalidate:
 		d.Action, d.Reason = Refresh, StaleRevalidate
-	default:
+	default: // 4.2.4
 		d.Action, d.Reason = Validate, IsStale
 	}
 }

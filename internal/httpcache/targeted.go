@@ -23,7 +23,7 @@ func ParseTargeted(lines []string) (Directives, bool) {
 	if !ok || len(members) == 0 {
 		return Directives{}, false
 	}
-	d := Directives{Any: true}
+	var d Directives
 	for _, m := range members {
 		if !d.addMember(m.key, m.value) {
 			return Directives{}, false

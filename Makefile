@@ -84,13 +84,19 @@ clean: ## remove what was built
 # What needs other people's clients and servers is a module of its own.
 H2SPEC := bin/tools/h2spec
 
-.PHONY: conformance conformance-short h2spec load
+.PHONY: conformance conformance-short slow slowhttptest h2spec load
 
 conformance: ## the built gateway against clients and servers of others: the long form, minutes
 	cd conformance && CONFORMANCE=heavy $(GO) test -count=1 -timeout 30m -v .
 
 conformance-short: ## the same, the short form: under a minute
 	cd conformance && $(GO) vet ./... && $(GO) test -count=1 .
+
+slow: ## thousands of slow clients (SLOW=4000): are they ended in time, and do others notice
+	cd conformance && CONFORMANCE=heavy SLOW=$${SLOW:-4000} $(GO) test -count=1 -v -run '^TestSlow' .
+
+slowhttptest: ## slow heads, bodies, ranges and readers by slowhttptest (Debian: apt-get install slowhttptest)
+	cd conformance && $(GO) test -count=1 -tags slowhttptest -v -run '^TestSlowHTTPTest$$' -timeout 20m .
 
 $(H2SPEC):
 	GOBIN=$(CURDIR)/bin/tools $(GO) install github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible

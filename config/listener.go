@@ -18,7 +18,7 @@ type Listener struct {
 	Limits Limits `json:"limits"`
 	// Timeouts of the client's side.
 	Timeouts ListenerTimeouts `json:"timeouts"`
-	// MinRate is the least rate of a request body; a slower one is cut after a grace of 10 s.
+	// MinRate is the least rate of a request's head and body, and of a frame; a slower one is cut after a grace of 10 s.
 	MinRate spec.ByteRate `json:"min_rate" default:"240B/s"`
 	// ServerTiming tells clients in a Server-Timing field where the time up to the head of the answer went, as the access
 	// log does. It says how long the service takes, and that there were retries.
@@ -39,6 +39,12 @@ type Limits struct {
 	Connections int `json:"connections" default:"0" min:"0"`
 	// ConnectionsPerClient is how many one client address may have open at once; more are closed.
 	ConnectionsPerClient int `json:"connections_per_client" default:"0" min:"0"`
+	// Streams is how many requests one HTTP/2 connection may have open at once; it is never without a limit.
+	Streams int `json:"streams" default:"250" min:"1" max:"10000"`
+	// Glitches is how many frames without a reason an HTTP/2 connection may send at once before it is closed: streams that
+	// are opened and reset, PING, SETTINGS, PRIORITY, WINDOW_UPDATE, CONTINUATION and empty DATA beyond what an honest
+	// client sends. An eighth of them is forgiven each second, and half a one for each request served.
+	Glitches int `json:"glitches" default:"80" min:"0"`
 }
 
 // ListenerTimeouts bound how long a client may keep the gateway waiting; 0s is no limit.

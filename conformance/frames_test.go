@@ -212,6 +212,7 @@ func sendHead(t *testing.T, g *gateway, pairs []string) string {
 func TestRapidReset(t *testing.T) {
 	origin := record(t)
 	g := start(t, framesConfig, "$protocol", "http", "$origin", origin.address)
+	g.abused = true
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	flooding := make(chan int, 1)

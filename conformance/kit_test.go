@@ -43,6 +43,7 @@ type gateway struct {
 	admin  string
 	code   chan int // the exit code
 	files  int      // how many file descriptors it may have; 0 is what we may have
+	abused bool     // a test did what connections are cut for
 
 	mu  sync.Mutex
 	log bytes.Buffer
@@ -211,6 +212,8 @@ func (g *gateway) leave() {
 	}
 	if log := g.output(); strings.Contains(log, "panic") || strings.Contains(log, "DATA RACE") {
 		g.t.Errorf("the gateway panicked:\n%s", log)
+	} else if strings.Contains(log, "connection cut") && !g.abused {
+		g.t.Errorf("an honest client was cut:\n%s", log)
 	}
 }
 

@@ -53,6 +53,7 @@ func rooms() map[string]int {
 		"internal/httpcache": 0,
 		"internal/limit":     0,
 		"internal/faulty":    0,
+		"internal/frames":    0,
 		"internal/lease":     0,
 		"internal/listen":    0,
 		"internal/metric":    0,

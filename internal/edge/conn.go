@@ -7,9 +7,11 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"sync/atomic"
 	"time"
 
+	"github.com/asynched/api-gateway/internal/frames"
 	"github.com/asynched/api-gateway/internal/metric"
 )
 
@@ -26,28 +28,58 @@ type conn struct {
 	idle      atomic.Int64 // since when no request is under way, from the edge's birth; 0 while one is
 	fields    atomic.Pointer[peerFields]
 
+	tls    *tls.ConnectionState // nil without TLS
+	speaks speech               // belongs to whoever reads, as heard does
+	heard  uint8                // bytes of a preface that have come
+	heads  heads
+	frames *framed // nil unless HTTP/2 is spoken
+
 	reading  readDeadline
 	born     time.Time
 	write    time.Duration // the longest time one write may make no progress; 0 is no limit
 	deadline atomic.Int64  // when the current write deadline is over, nanoseconds from born
 }
 
-// Read reads on until the read deadline.
+// Read reads on until the read deadline, or until what the client has begun is overdue.
 func (c *conn) Read(p []byte) (int, error) {
 	for {
-		if err := c.reading.begin(c.Conn); err != nil {
+		due, cause := c.due()
+		if err := c.reading.begin(c.Conn, due); err != nil {
 			return 0, err
 		}
 		n, err := c.Conn.Read(p)
-		if again := c.reading.end(err); !again || n > 0 {
+		again := c.reading.end(err)
+		if n > 0 {
+			if cause := c.follow(p[:n]); cause != "" {
+				return 0, c.cut(cause)
+			}
 			return n, err
 		}
+		switch {
+		case c.frames.cutBy() != "":
+			return 0, c.cut(c.frames.cutBy())
+		case cause != "" && err != nil && !time.Now().Before(due):
+			return 0, c.cut(cause)
+		case again:
+			continue
+		case errors.Is(err, os.ErrDeadlineExceeded) && c.heads.open():
+			return 0, c.cut(frames.SlowHead)
+		}
+		return n, err
 	}
 }
 
-// Write writes with a deadline. The deadline is moved only when a fifth of it is used up, so that a stream of small
-// writes does not pay for it each time; a client has between write and 1.25 write.
+// Write writes with a deadline.
 func (c *conn) Write(p []byte) (int, error) {
+	if c.frames != nil {
+		return c.writeFrames(p)
+	}
+	return c.send(p)
+}
+
+// send writes with a deadline. The deadline is moved only when a fifth of it is used up, so that a stream of small
+// writes does not pay for it each time; a client has between write and 1.25 write.
+func (c *conn) send(p []byte) (int, error) {
 	if c.write > 0 {
 		now := time.Since(c.born) // half the price of time.Now
 		if time.Duration(c.deadline.Load())-now < c.write {
@@ -64,7 +96,7 @@ func (c *conn) Write(p []byte) (int, error) {
 // SetWriteDeadline notes that somebody else moved the deadline. The engine takes it away after each answer; that is
 // passed over, because Write moves it before it can do harm.
 func (c *conn) SetWriteDeadline(t time.Time) error {
-	if t.IsZero() && c.write > 0 {
+	if t.IsZero() && c.write > 0 || c.frames.cutBy() != "" {
 		return nil
 	}
 	c.deadline.Store(0)
@@ -101,8 +133,8 @@ type connKey struct{}
 
 // withConn makes a connection known to all requests that come over it.
 func withConn(ctx context.Context, nc net.Conn) context.Context {
-	if t, ok := nc.(*tls.Conn); ok {
-		nc = t.NetConn()
+	if s, ok := nc.(*secureConn); ok {
+		nc = s.conn
 	}
 	return context.WithValue(ctx, connKey{}, nc)
 }

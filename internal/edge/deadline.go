@@ -32,16 +32,20 @@ func (d *readDeadline) ask(c net.Conn, t time.Time) error {
 	return c.SetReadDeadline(t)
 }
 
-// begin sees to it that the socket's deadline is no later than the one asked for.
-func (d *readDeadline) begin(c net.Conn) error {
+// begin sees to it that the socket's deadline is no later than the one asked for, nor than due unless that is zero.
+func (d *readDeadline) begin(c net.Conn, due time.Time) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.busy = true
-	if !d.stale && (d.want.IsZero() || !d.set.IsZero() && !d.want.Before(d.set)) {
+	want := d.want
+	if !due.IsZero() && (want.IsZero() || due.Before(want)) {
+		want = due
+	}
+	if !d.stale && (want.IsZero() || !d.set.IsZero() && !want.Before(d.set)) {
 		return nil
 	}
-	d.stale, d.set = false, d.want
-	return c.SetReadDeadline(d.want)
+	d.stale, d.set = false, want
+	return c.SetReadDeadline(want)
 }
 
 // end reports whether a read that ended with err is to be tried again, because the deadline of the socket was over and

@@ -2,7 +2,6 @@ package edge
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	stdlog "log"
@@ -23,7 +22,6 @@ import (
 type engine struct {
 	server   *http.Server
 	listener *listener
-	secure   bool
 	gone     chan struct{}
 	once     sync.Once
 	open     atomic.Int64 // connections that it serves
@@ -43,7 +41,7 @@ func (en *engine) track(nc net.Conn, state http.ConnState) {
 
 // sameEngine reports whether connections can be served by the same engine under both configurations.
 func sameEngine(a, b *config.Listener) bool {
-	return (a.TLS == nil) == (b.TLS == nil) && a.Limits.HeaderBytes == b.Limits.HeaderBytes &&
+	return a.Limits.HeaderBytes == b.Limits.HeaderBytes && a.Limits.Streams == b.Limits.Streams &&
 		a.Timeouts.Header == b.Timeouts.Header && a.Timeouts.Idle == b.Timeouts.Idle && slices.Equal(a.Protocols, b.Protocols)
 }
 
@@ -54,9 +52,7 @@ func (l *listener) newEngine(name string, c *config.Listener) *engine {
 		switch p {
 		case "h1":
 			protocols.SetHTTP1(true)
-		case "h2":
-			protocols.SetHTTP2(true)
-		case "h2c":
+		case "h2", "h2c": // TLS is the listener's: the engine gets the frames, and knows them by the preface
 			protocols.SetUnencryptedHTTP2(true)
 		}
 	}
@@ -70,34 +66,18 @@ func (l *listener) newEngine(name string, c *config.Listener) *engine {
 		ConnContext:                  withConn,
 		ErrorLog:                     engineLog(l.edge.log, name),
 		HTTP2: &http.HTTP2Config{
-			MaxConcurrentStreams: 250, MaxReceiveBufferPerConnection: 1 << 20, MaxReceiveBufferPerStream: 256 << 10,
+			MaxConcurrentStreams: c.Limits.Streams, MaxReceiveBufferPerConnection: 1 << 20, MaxReceiveBufferPerStream: 256 << 10,
 			MaxReadFrameSize: 16 << 10, // the least that the protocol allows: no frame is larger than a stream's window
 		},
 	}
-	if c.TLS != nil {
-		s.TLSConfig = &tls.Config{
-			MinVersion: tls.VersionTLS12, // each connection asks for its own below
-			GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
-				return l.tls.Load(), nil
-			},
-			GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-				return l.tls.Load().GetCertificate(hello)
-			},
-		}
-	}
-	en := &engine{server: s, listener: l, secure: c.TLS != nil, gone: make(chan struct{})}
+	en := &engine{server: s, listener: l, gone: make(chan struct{})}
 	s.ConnState = en.track
 	return en
 }
 
 // serve runs the engine until it is shut down.
 func (en *engine) serve() {
-	var err error
-	if en.secure {
-		err = en.server.ServeTLS(en, "", "")
-	} else {
-		err = en.server.Serve(en)
-	}
+	err := en.server.Serve(en)
 	if err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 		en.listener.edge.log.Error("the engine stopped", "listener", en.listener.name(), "error", err)
 	}

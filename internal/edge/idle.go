@@ -2,7 +2,6 @@ package edge
 
 import (
 	"cmp"
-	"crypto/tls"
 	"net"
 	"slices"
 	"time"
@@ -15,13 +14,14 @@ import (
 
 // idle notes whether a request is under way on the connection, for whoever looks for idle ones.
 func setIdle(nc net.Conn, idle bool) {
-	if t, ok := nc.(*tls.Conn); ok {
-		nc = t.NetConn()
+	if s, ok := nc.(*secureConn); ok {
+		nc = s.conn
 	}
 	c, ok := nc.(*conn)
 	switch {
 	case !ok:
 	case idle:
+		c.heads.next()
 		c.idle.Store(int64(time.Since(c.listener.edge.born)))
 	default:
 		c.idle.Store(0)

@@ -30,7 +30,10 @@ type listener struct {
 	stopped  chan struct{} // closed when nothing more is
 	closed   chan struct{} // closed when no engine takes connections any more
 	stop     sync.Once
-	cut      atomic.Bool // what was open after the time to drain is being closed
+	cut      atomic.Bool     // what was open after the time to drain is being closed
+	leaving  context.Context // ends when the engines are shut down
+	hurry    context.CancelFunc
+	cuts     cuts
 
 	mu      sync.Mutex
 	stats   *metric.Listener
@@ -61,6 +64,7 @@ func (e *Edge) bind(name string, c *config.Listener) (*listener, error) {
 		conns: make(map[*conn]struct{}), queue: make(chan net.Conn), room: make(chan struct{}, 1),
 		stopping: make(chan struct{}), stopped: make(chan struct{}), closed: make(chan struct{}),
 	}
+	l.leaving, l.hurry = context.WithCancel(context.Background())
 	l.terms.Store(&terms{name, c})
 	return l, nil
 }
@@ -93,6 +97,7 @@ func (l *listener) configure(name string, c *config.Listener, t *tls.Config) {
 func (l *listener) welcome(nc net.Conn) {
 	cfg := l.terms.Load()
 	c := &conn{Conn: nc, listener: l, shard: l.edge.shards.Add(1), born: time.Now(), write: time.Duration(cfg.Timeouts.Write)}
+	c.heads.rate = rateOfHeads(cfg.Listener)
 	c.neighbour = addrPort(nc.RemoteAddr())
 	c.peer = c.neighbour
 	l.mu.Lock()
@@ -107,23 +112,38 @@ func (l *listener) welcome(nc net.Conn) {
 		_ = c.Close() // it was not used
 		return
 	}
-	if !cfg.ProxyProtocol {
+	if !cfg.ProxyProtocol && cfg.TLS == nil {
 		l.pass(c)
 		return
 	}
-	// The header of the PROXY protocol may be slow in coming: each connection waits for its own.
-	l.edge.running.Go(func() {
-		if err := c.readProxyHeader(cfg.Listener); err != nil {
+	// The header of the PROXY protocol and the handshake may be slow in coming: each connection waits for its own.
+	l.edge.running.Go(func() { l.introduce(c, cfg.Listener) })
+}
+
+// introduce reads what comes before HTTP, and passes the connection on.
+func (l *listener) introduce(c *conn, cfg *config.Listener) {
+	if cfg.ProxyProtocol {
+		if err := c.readProxyHeader(cfg); err != nil {
 			l.edge.log.Info("connection refused", "listener", l.name(), "peer", c.Conn.RemoteAddr().String(), "error", err)
-			_ = c.Close()
+			_ = c.Close() // nothing was said
 			return
 		}
+	}
+	if cfg.TLS == nil {
 		l.pass(c)
-	})
+		return
+	}
+	ready, err := c.shake(cfg)
+	if err != nil {
+		l.edge.log.Debug("connection", "listener", l.name(), "peer", c.neighbour.String(), "error", err)
+		_ = c.Close() // the handshake has said why, if it could
+		return
+	}
+	l.pass(ready)
 }
 
 // pass hands a connection to whichever engine is current.
-func (l *listener) pass(c *conn) {
+func (l *listener) pass(c net.Conn) {
 	select {
 	case l.queue <- c:
 	case <-l.closed:
@@ -167,6 +187,7 @@ func (l *listener) shutdown(ctx context.Context) error {
 	engines := append(slices.Clone(l.old), l.engine)
 	l.mu.Unlock()
 	defer close(l.closed)
+	l.hurry()
 	errs := make([]error, len(engines))
 	var wg sync.WaitGroup
 	for i, en := range engines {

@@ -40,6 +40,8 @@ type visit struct {
 // ServeHTTP carries one request through the current snapshot and back. It is what the engine calls for each request.
 func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := connOf(r)
+	c.heads.end()
+	r.TLS = c.tls
 	e := l.edge
 	snap := e.enter(c.shard)
 	v := &visit{snap: snap, conn: c, w: w, method: r.Method, query: r.URL.RawQuery}

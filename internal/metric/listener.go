@@ -8,6 +8,7 @@ type Listener struct {
 	name  string
 	open  prometheus.Gauge
 	total prometheus.Counter
+	cuts  children[string]
 }
 
 // Opened counts a connection that was accepted.
@@ -23,6 +24,17 @@ func (l *Listener) Closed() {
 	l.set.connected.Add(-1)
 }
 
+// Cut counts a connection that was closed for what its client did. The cause is from a fixed list.
+func (l *Listener) Cut(cause string) {
+	n := l.cuts.find(cause)
+	if n == nil {
+		l.set.mu.Lock()
+		n = l.cuts.add(cause, l.set.listeners[l.name] != l, l.set.connectionsCut, l.name, cause)
+		l.set.mu.Unlock()
+	}
+	n.Inc()
+}
+
 // Close forgets the listener: its series vanish from the next scrape. It returns nil.
 func (l *Listener) Close() error {
 	s := l.set
@@ -32,6 +44,7 @@ func (l *Listener) Close() error {
 		delete(s.listeners, l.name)
 		s.connections.DeleteLabelValues(l.name)
 		s.connectionsOpen.DeleteLabelValues(l.name)
+		l.cuts.each(func(cause string) { s.connectionsCut.DeleteLabelValues(l.name, cause) })
 	}
 	return nil
 }

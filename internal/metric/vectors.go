@@ -24,6 +24,7 @@ type vectors struct {
 	connecting, waits           *prometheus.HistogramVec
 
 	connections     *prometheus.CounterVec
+	connectionsCut  *prometheus.CounterVec
 	connectionsOpen *prometheus.GaugeVec
 
 	reloads               *prometheus.CounterVec
@@ -53,6 +54,8 @@ func newVectors() vectors {
 			"Changes of an instance's health, by the state it came to.", "service", "to"),
 		connections: counters("connections_total",
 			"Connections accepted.", "listener"),
+		connectionsCut: counters("connections_cut_total",
+			"Connections that were closed for what their client did, by cause.", "listener", "cause"),
 		connectionsOpen: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "sallyport_connections_open", Help: "Connections that are open.",
 		}, []string{"listener"}),
@@ -83,7 +86,7 @@ func (v *vectors) all() []prometheus.Collector {
 		v.rejections, v.observed, v.breaks,
 		v.linesDropped, v.lineErrors,
 		v.connects, v.timeouts, v.denials, v.sparedHedges, v.sparedRetries, v.connecting, v.waits,
-		v.connections, v.connectionsOpen, v.pauses, v.shed,
+		v.connections, v.connectionsCut, v.connectionsOpen, v.pauses, v.shed,
 		v.reloads, v.revision, v.lastSuccess,
 	}
 }

@@ -46,7 +46,8 @@ func start(t testing.TB, text string, origin http.Handler) *gate {
 	return startAt(t, text, address)
 }
 
-func startAt(t testing.TB, text, address string) *gate {
+// startAt serves a configuration with the origin at an address. Changes are made to the gate before it serves.
+func startAt(t testing.TB, text, address string, changes ...func(*gate)) *gate {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(testWriter{t}, nil))
 	metrics := metric.New("test")
@@ -54,6 +55,9 @@ func startAt(t testing.TB, text, address string) *gate {
 	g := &gate{t: t, edge: edge.New(log, metrics), env: snapshot.Env{
 		Lender: lease.New(), Groups: groups, Metrics: metrics, Log: log,
 	}}
+	for _, change := range changes {
+		change(g)
+	}
 	g.apply(strings.ReplaceAll(text, "$origin", address))
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)

@@ -184,7 +184,7 @@ type Retries struct {
 	// nothing of it has been read. 0B keeps nothing.
 	Buffer spec.Size `json:"buffer" default:"64KiB"`
 	// Budget is the share of recent requests that may be retried, so that an outage does not double the load; three a
-	// second are always allowed.
+	// second are always allowed. Recent are those of ten seconds, or of one while most retries fail too.
 	Budget spec.Percent `json:"budget" default:"20%"`
 	// Backoff is the mean wait before the second attempt; it doubles with each further one.
 	Backoff spec.Duration `json:"backoff" default:"25ms"`

@@ -11,14 +11,17 @@ const (
 	budgetLeast  = 3  // retries that a second always allows
 )
 
-// A budget bounds the retries of a service to a share of its recent requests. It takes no lock; at the turn of a second
-// it may miscount by a few.
+// A budget bounds the retries of a service to a share of its recent requests: those of ten seconds, so that all requests
+// that were open with an instance that dies can be sent again at once. But when retries fail as well it is the service that
+// is in trouble. Then what was saved up before would double its load, and only the requests of this second count.
+//
+// It takes no lock; at the turn of a second it may miscount by a few.
 type budget struct {
 	slots [budgetWindow]slot
 }
 
 // A slot counts for one second.
-type slot struct{ second, requests, retries atomic.Uint32 }
+type slot struct{ second, requests, retries, vain atomic.Uint32 }
 
 // at returns the slot of that second.
 func (b *budget) at(second uint32) *slot {
@@ -26,6 +29,7 @@ func (b *budget) at(second uint32) *slot {
 	if old := s.second.Load(); old != second && s.second.CompareAndSwap(old, second) {
 		s.requests.Store(0)
 		s.retries.Store(0)
+		s.vain.Store(0)
 	}
 	return s
 }
@@ -42,18 +46,27 @@ func (b *budget) retry(now time.Duration, share float64) bool {
 	return true
 }
 
+// failed counts a retry that failed like the attempt before.
+func (b *budget) failed(now time.Duration) { b.at(uint32(now / time.Second)).vain.Add(1) }
+
 // left returns how many retries would be allowed now.
 func (b *budget) left(now time.Duration, share float64) float64 {
 	second := uint32(now / time.Second)
-	least := budgetLeast - float64(b.at(second).retries.Load())
-	requests, retries := uint32(0), uint32(0)
+	current := b.at(second)
+	least := budgetLeast - float64(current.retries.Load())
+	requests, retries, vain := uint32(0), uint32(0), uint32(0)
 	for n := range b.slots {
 		if s := &b.slots[n]; second-s.second.Load() < budgetWindow {
 			requests += s.requests.Load()
 			retries += s.retries.Load()
+			vain += s.vain.Load()
 		}
 	}
-	return max(least, share*float64(requests)-float64(retries), 0)
+	left := share*float64(requests) - float64(retries)
+	if vain > retries/2 {
+		left = min(left, share*float64(current.requests.Load())-float64(current.retries.Load()))
+	}
+	return max(least, left, 0)
 }
 
 // allowance returns how many retries the service would allow now, for its metric.

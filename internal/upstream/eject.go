@@ -21,6 +21,10 @@ type Ejection struct {
 	Observe bool
 }
 
+// recovery is how many failures in a row a success must end to show that the instance is back. It looked slow because of
+// them, and would be passed over for a while, to the disadvantage of the first one that was back.
+const recovery = 5
+
 // maxEjections bounds by how many times the first time an instance is put aside.
 const maxEjections = 10
 
@@ -41,8 +45,11 @@ func (g *Group) Report(i *Instance, failed bool, e *Ejection) {
 	}
 	s.outcomes.Add(1)
 	if !failed {
-		if s.inARow.Load() != 0 {
+		if n := s.inARow.Load(); n != 0 {
 			s.inARow.Store(0)
+			if n >= recovery {
+				s.latency.forget()
+			}
 		}
 		if s.ejections.Load() != 0 && s.ejected.Load() == 0 && !s.outlier.Load() {
 			s.ejections.Store(0)

@@ -21,6 +21,9 @@ const (
 func (a *attempt) again(n int, resp *http.Response, f *failure) (wait time.Duration, again bool) {
 	r := &a.route.retries
 	cause, no := a.worth(n, resp, f)
+	if cause != "" && n > 1 {
+		a.route.service.budget.failed(a.route.service.group.now())
+	}
 	if no.by == "" {
 		wait = backoff(r.backoff, n, a.route.service.settings.rand())
 		if f == nil {

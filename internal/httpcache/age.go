@@ -18,9 +18,9 @@ func initialAge(value time.Duration, date, requestTime, responseTime time.Time) 
 }
 
 // readAge returns what Age says, zero if it says nothing (5.1). A list on one or several lines counts by its first
-// member, and what is no number is ignored; a parameter behind a number is dropped. With doubtful set, all of that makes
-// the response as old as can be, except a list that the sender itself wrote on one line: hops that join lines write a
-// space behind the comma.
+// member, and what is no number is ignored; a parameter behind a number is dropped. With doubtful set, all of that
+// makes the response as old as can be, except a list that the sender itself wrote on one line: hops that join lines
+// write a space behind the comma.
 func readAge(lines []string, doubtful bool) time.Duration {
 	if len(lines) == 0 {
 		return 0

@@ -7,8 +7,8 @@ import (
 )
 
 // Revalidation changes the header of a request, which is a copy, so that it validates a stored response (4.3.1): the
-// validators of the client are replaced by the stored ones, and ranges are taken away if the whole is stored. It returns
-// false if there is no validator; the request is one without conditions then.
+// validators of the client are replaced by the stored ones, and ranges are taken away if the whole is stored. It
+// returns false if there is no validator; the request is one without conditions then.
 func Revalidation(header http.Header, m *Meta) bool {
 	for _, name := range [...]string{"If-None-Match", "If-Modified-Since", "If-Range"} {
 		delete(header, name)
@@ -25,16 +25,16 @@ func Revalidation(header http.Header, m *Meta) bool {
 	return m.ETag != "" || !m.Modified.IsZero()
 }
 
-// Unconditional takes the conditions for caches and the ranges out of the header of a request, which is a copy: what comes
-// back is whole and can be stored, and Respond does the rest for the client.
+// Unconditional takes the conditions for caches and the ranges out of the header of a request, which is a copy: what
+// comes back is whole and can be stored, and Respond does the rest for the client.
 func Unconditional(header http.Header) {
 	for _, name := range [...]string{"If-None-Match", "If-Modified-Since", "If-Range", "Range"} {
 		delete(header, name)
 	}
 }
 
-// unmodified evaluates If-None-Match, and only without it If-Modified-Since (RFC 9110, 13.2.2), for a stored response that
-// would be answered with a status of success (13.2.1). True means 304.
+// unmodified evaluates If-None-Match, and only without it If-Modified-Since (RFC 9110, 13.2.2), for a stored response
+// that would be answered with a status of success (13.2.1). True means 304.
 func unmodified(r *Request, m *Meta) bool {
 	if lines, found := r.Header["If-None-Match"]; found {
 		for _, line := range lines {
@@ -56,7 +56,8 @@ func unmodified(r *Request, m *Meta) bool {
 	return !changed.After(since)
 }
 
-// listed reports whether the field, * or a list of entity tags, names a tag. Tags are compared weakly (RFC 9110, 13.1.2).
+// listed reports whether the field, * or a list of entity tags, names a tag. Tags are compared weakly (RFC 9110,
+// 13.1.2).
 func listed(line, tag string) bool {
 	for line != "" {
 		var one string
@@ -84,8 +85,8 @@ func cutTag(line string) (tag, rest string) {
 	return line[:end], line[end:]
 }
 
-// opaque returns a tag without the mark of weakness (RFC 9110, 8.8.3.2). A tag that is not quoted is one too: some origins
-// write such, and who got it sends it back.
+// opaque returns a tag without the mark of weakness (RFC 9110, 8.8.3.2). A tag that is not quoted is one too: some
+// origins write such, and who got it sends it back.
 func opaque(tag string) string {
 	if bare, weak := strings.CutPrefix(tag, "W/"); weak {
 		return bare
@@ -96,8 +97,8 @@ func opaque(tag string) string {
 // strongTag reports whether an entity tag is well-formed and strong (RFC 9110, 8.8.3).
 func strongTag(tag string) bool { return len(tag) >= 2 && tag[0] == '"' && tag[len(tag)-1] == '"' }
 
-// inRange evaluates If-Range (RFC 9110, 13.1.5): false means that the client's part is of another whole, and Range means
-// nothing. Tags are compared strongly; a date must be the very one that is stored, and be strong.
+// inRange evaluates If-Range (RFC 9110, 13.1.5): false means that the client's part is of another whole, and Range
+// means nothing. Tags are compared strongly; a date must be the very one that is stored, and be strong.
 func inRange(r *Request, m *Meta) bool {
 	lines, found := r.Header["If-Range"]
 	if !found {

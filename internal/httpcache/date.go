@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// parseDate reads a date in one of the three forms of RFC 9110, 5.6.7. Names of days, months and zones are compared without
-// case; GMT and UTC are the only zones (4.2). Whatever else is unusual makes it invalid. now settles the century of an
-// RFC 850 date: one that seems more than 50 years ahead is of the past.
+// parseDate reads a date in one of the three forms of RFC 9110, 5.6.7. Names of days, months and zones are compared
+// without case; GMT and UTC are the only zones (4.2). Whatever else is unusual makes it invalid. now settles the
+// century of an RFC 850 date: one that seems more than 50 years ahead is of the past.
 func parseDate(s string, now time.Time) (time.Time, bool) {
 	if comma := strings.IndexByte(s, ','); comma >= 0 {
 		if len(s) < comma+2 || s[comma+1] != ' ' {

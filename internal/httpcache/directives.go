@@ -22,8 +22,8 @@ func (d Delta) Duration() time.Duration { return time.Duration(d.Seconds) * time
 
 // Directives are what Cache-Control or a targeted field says, of requests and responses alike.
 type Directives struct {
-	// NoStore to MustUnderstand are the directives without a value (5.2.2; immutable: RFC 8246). NoCache and Private are
-	// those without field names.
+	// NoStore to MustUnderstand are the directives without a value (5.2.2; immutable: RFC 8246). NoCache and Private
+	// are those without field names.
 	NoStore, NoCache, Private, Public                          bool
 	MustRevalidate, ProxyRevalidate, MustUnderstand, Immutable bool
 	// OnlyIfCached is of requests (5.2.1.7).
@@ -39,9 +39,9 @@ type Directives struct {
 	MinFresh, MaxStale Delta
 }
 
-// ParseDirectives reads the lines of a Cache-Control field (5.2). It never fails: what is malformed is read so that less is
-// reused rather than more. Of several values for one directive the first counts (4.2.1). Unknown directives are ignored
-// (5.2.3). It allocates only for field names.
+// ParseDirectives reads the lines of a Cache-Control field (5.2). It never fails: what is malformed is read so that
+// less is reused rather than more. Of several values for one directive the first counts (4.2.1). Unknown directives are
+// ignored (5.2.3). It allocates only for field names.
 func ParseDirectives(lines []string) Directives {
 	var d Directives
 	for _, rest := range lines {
@@ -89,7 +89,8 @@ func cutDirective(s string) (d directive, rest string) {
 	return d, rest
 }
 
-// cutQuoted cuts s, which follows an opening quote, at the closing one. A quote that nobody closes holds the whole rest.
+// cutQuoted cuts s, which follows an opening quote, at the closing one. A quote that nobody closes holds the whole
+// rest.
 func cutQuoted(s string) (inside, rest string) {
 	for i := 0; i < len(s); i++ {
 		switch s[i] {
@@ -231,5 +232,5 @@ func isToken(s string) bool {
 }
 
 func isTokenByte(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
+	return isLower(c|0x20) || isDigit(c) || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
 }

@@ -225,8 +225,8 @@ func TestNormalize(t *testing.T) {
 	}
 }
 
-// A normal form is one: reordering what has no order changes nothing, and bringing it into normal form twice neither, as
-// long as there are no weights, which are written in a form of their own.
+// A normal form is one: reordering what has no order changes nothing, and bringing it into normal form twice neither,
+// as long as there are no weights, which are written in a form of their own.
 func FuzzNormalize(f *testing.F) {
 	f.Add("Accept-Language", "en, DE;q=0.5, *")
 	f.Add("Accept-Encoding", "gzip, br;q=0")

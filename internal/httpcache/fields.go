@@ -39,8 +39,8 @@ func hopByHop(canonical string) bool {
 	return false
 }
 
-// withhold removes the fields that no-cache="…" and private="…" name: they may not be used without validation (5.2.2.4),
-// or not be stored by a shared cache (5.2.2.7).
+// withhold removes the fields that no-cache="…" and private="…" name: they may not be used without validation
+// (5.2.2.4), or not be stored by a shared cache (5.2.2.7).
 func withhold(header http.Header, d *Directives) {
 	for _, name := range d.NoCacheFields {
 		delete(header, name)
@@ -50,18 +50,19 @@ func withhold(header http.Header, d *Directives) {
 	}
 }
 
-// ofContent reports whether a field describes the stored bytes, so that no other response may change it (3.2): how long,
-// which part and how encoded they are, their digests, and the validators that they are known by.
+// ofContent reports whether a field describes the stored bytes, so that no other response may change it (3.2): how
+// long, which part and how encoded they are, their digests, and the validators that they are known by.
 func ofContent(canonical string) bool {
 	switch canonical {
-	case "Content-Length", "Content-Range", "Content-Encoding", "Content-Md5", "Content-Digest", "Etag", "Last-Modified":
+	case "Content-Length", "Content-Range", "Content-Encoding", "Content-Md5", "Content-Digest",
+		"Etag", "Last-Modified":
 		return true
 	}
 	return false
 }
 
-// merge adds the fields of a newer response, replacing those of the same name (3.2). Fields that describe the stored bytes
-// are only added if there is none: a 304 may bring the first validator, never another one.
+// merge adds the fields of a newer response, replacing those of the same name (3.2). Fields that describe the stored
+// bytes are only added if there is none: a 304 may bring the first validator, never another one.
 func merge(header, newer http.Header) {
 	for name, lines := range newer {
 		if _, found := header[name]; !ofContent(name) || !found && (name == "Etag" || name == "Last-Modified") {
@@ -70,8 +71,8 @@ func merge(header, newer http.Header) {
 	}
 }
 
-// splitList yields the members of a list that are not empty, without the white space around them (RFC 9110, 5.6.1). Commas
-// between quotes divide nothing.
+// splitList yields the members of a list that are not empty, without the white space around them (RFC 9110, 5.6.1).
+// Commas between quotes divide nothing.
 func splitList(line string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for line != "" {

@@ -5,6 +5,9 @@ import (
 	"time"
 )
 
+// longest is the longest lifetime that is told apart from longer ones: 68 years (1.2.2).
+const longest = maxDelta * time.Second
+
 // A freshness is how long a response is fresh, and how that is known.
 type freshness struct {
 	lifetime time.Duration
@@ -13,8 +16,8 @@ type freshness struct {
 }
 
 // explicitFreshness calculates the lifetime that a response names (4.2.1): s-maxage before max-age before Expires. An
-// invalid Expires, "0" above all, is of the past (5.3); of several lines the first counts. Beside a targeted field Expires
-// means nothing.
+// invalid Expires, "0" above all, is of the past (5.3); of several lines the first counts. Beside a targeted field
+// Expires means nothing.
 func explicitFreshness(d *Directives, targeted bool, header http.Header, date, now time.Time) freshness {
 	switch {
 	case d.SMaxAge.Set:
@@ -28,7 +31,7 @@ func explicitFreshness(d *Directives, targeted bool, header http.Header, date, n
 	if !ok {
 		return freshness{0, true, true}
 	}
-	return freshness{max(0, expires.Sub(date)), true, true}
+	return freshness{min(longest, max(0, expires.Sub(date))), true, true}
 }
 
 // freshness calculates how long a response is fresh, with what the policy adds.
@@ -52,15 +55,15 @@ func (p *Policy) heuristic(d *Directives, m *Meta) time.Duration {
 		return 0
 	}
 	since := m.Date.Sub(m.Modified)
-	guess := time.Duration(float64(max(0, since)) * p.HeuristicFraction)
+	guess := time.Duration(min(float64(longest), float64(max(0, since))*p.HeuristicFraction))
 	if p.HeuristicCap > 0 {
 		guess = min(guess, p.HeuristicCap)
 	}
 	return guess
 }
 
-// heuristicStatus reports whether responses with this status may be stored and reused without explicit freshness (RFC 9110,
-// 15.1).
+// heuristicStatus reports whether responses with this status may be stored and reused without explicit freshness (RFC
+// 9110, 15.1).
 func heuristicStatus(status int) bool {
 	switch status {
 	case 200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501:

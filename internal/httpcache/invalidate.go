@@ -15,15 +15,15 @@ func Safe(method string) bool {
 	return false
 }
 
-// Invalidates reports whether a response means that what is stored for the URI of its request is out of date: a method that
-// is not safe went well (4.4).
+// Invalidates reports whether a response means that what is stored for the URI of its request is out of date: a method
+// that is not safe went well (4.4).
 func Invalidates(method string, status int) bool {
 	return status >= 200 && status < 400 && !Safe(method)
 }
 
-// Invalidated returns the URIs that are out of date once Invalidates is true: that of the request, and those in Location
-// and Content-Location if they are of the same origin, for another origin's are not this one's to say (4.4). The target is
-// absolute. Fragments are dropped.
+// Invalidated returns the URIs that are out of date once Invalidates is true: that of the request, and those in
+// Location and Content-Location if they are of the same origin, for another origin's are not this one's to say (4.4).
+// The target is absolute. Fragments are dropped.
 func Invalidated(target *url.URL, header http.Header) []*url.URL {
 	uris := []*url.URL{target}
 	for _, name := range [...]string{"Location", "Content-Location"} {
@@ -40,10 +40,9 @@ func Invalidated(target *url.URL, header http.Header) []*url.URL {
 		if u.Path == "" {
 			u.Path = "/"
 		}
-		if u.EscapedPath() == target.EscapedPath() && u.RawQuery == target.RawQuery {
-			continue
+		if !sameResource(u, target) {
+			uris = append(uris, u)
 		}
-		uris = append(uris, u)
 	}
 	return uris
 }

@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// Key returns the primary key of a URI (2): GET, HEAD and the POST that is as good as a GET share it, so the method is not
-// part of it. Scheme and host are in lower case, the path is escaped and canonical, the query is without its question mark;
-// an empty query is another URI than none, which hasQuery tells.
+// Key returns the primary key of a URI (2): GET, HEAD and the POST that is as good as a GET share it, so the method is
+// not part of it. Scheme and host are in lower case, the path is escaped and canonical, the query is without its
+// question mark; an empty query is another URI than none, which hasQuery tells.
 func Key(scheme, host, path, query string, hasQuery bool) string {
 	var b strings.Builder
 	b.Grow(len(scheme) + len(host) + len(path) + len(query) + len("://?"))
@@ -26,8 +26,9 @@ func Key(scheme, host, path, query string, hasQuery bool) string {
 	return b.String()
 }
 
-// A ContentKey makes the key of a QUERY out of its URI's key and its content, byte by byte as it is written to it. The content
-// and what its bytes mean belong to the key (draft-ietf-httpbis-safe-method-w-body, 2.7). No URI has such a key.
+// A ContentKey makes the key of a QUERY out of its URI's key and its content, byte by byte as it is written to it. The
+// content and what its bytes mean belong to the key (draft-ietf-httpbis-safe-method-w-body, 2.7). No URI has such a
+// key.
 type ContentKey struct {
 	uri  string
 	hash hash.Hash

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// A Meta is what is known of a stored response: its head and everything that later decisions need, parsed once. It is made
-// by Store, Update, UpdateHead and Combine and never changed afterwards, neither the header nor its slices: many goroutines
-// read it at once. Its fields are exported so that a storage can write them down and read them back.
+// A Meta is what is known of a stored response: its head and everything that later decisions need, parsed once. It is
+// made by Store, Update, UpdateHead and Combine and never changed afterwards, neither the header nor its slices: many
+// goroutines read it at once. Its fields are exported so that a storage can write them down and read them back.
 type Meta struct {
 	// Method is that of the request which brought the response: GET, POST or QUERY.
 	Method string
@@ -24,11 +24,11 @@ type Meta struct {
 	InitialAge time.Duration
 	// Lifetime is how long after its generation it is fresh (4.2.1).
 	Lifetime time.Duration
-	// NoCache is true if every use must be validated (5.2.2.4), Strict if no client may have it stale (4.2.4), Immutable
-	// if nothing need be asked while it is fresh (RFC 8246).
+	// NoCache is true if every use must be validated (5.2.2.4), Strict if no client may have it stale (4.2.4),
+	// Immutable if nothing need be asked while it is fresh (RFC 8246).
 	NoCache, Strict, Immutable bool
-	// StaleWhileRevalidate and StaleIfError are how long after that it may be used stale (RFC 5861); zero if the response
-	// forbids it.
+	// StaleWhileRevalidate and StaleIfError are how long after that it may be used stale (RFC 5861); zero if the
+	// response forbids it.
 	StaleWhileRevalidate, StaleIfError time.Duration
 	// ETag is the entity tag as it stood there, "" for none.
 	ETag string
@@ -62,8 +62,8 @@ func (m *Meta) Age(now time.Time) time.Duration {
 // Left returns how long the response is still fresh; zero or less if it is stale (4.2).
 func (m *Meta) Left(now time.Time) time.Duration { return m.Lifetime - m.Age(now) }
 
-// After reports whether the response was generated later than another one, and so is the one to use if a request selects
-// both (4.1).
+// After reports whether the response was generated later than another one, and so is the one to use if a request
+// selects both (4.1).
 func (m *Meta) After(other *Meta) bool {
 	if m.Date.Equal(other.Date) {
 		return m.ResponseTime.After(other.ResponseTime)
@@ -77,8 +77,8 @@ func (m *Meta) Partial() bool { return m.Part.Total != 0 }
 // StrongETag reports whether the entity tag is one that changes with every byte (RFC 9110, 8.8.1).
 func (m *Meta) StrongETag() bool { return strongTag(m.ETag) }
 
-// StrongDate reports whether Last-Modified can be taken for a strong validator: the response was generated so much later
-// that a change in the same second would have shown (RFC 9110, 8.8.2.2).
+// StrongDate reports whether Last-Modified can be taken for a strong validator: the response was generated so much
+// later that a change in the same second would have shown (RFC 9110, 8.8.2.2).
 func (m *Meta) StrongDate() bool {
 	return !m.Modified.IsZero() && m.Date.Sub(m.Modified) >= time.Minute
 }

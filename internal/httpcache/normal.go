@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// normalize brings the value of a request field into a form in which values of one meaning are equal (4.1). Of any field
-// that holds a list the white space around commas and empty members mean nothing. Of the Accept fields the order means
-// nothing either, for weights say what is preferred, and letters have no case (RFC 9110, 12.5).
+// normalize brings the value of a request field into a form in which values of one meaning are equal (4.1). Of any
+// field that holds a list the white space around commas and empty members mean nothing. Of the Accept fields the order
+// means nothing either, for weights say what is preferred, and letters have no case (RFC 9110, 12.5).
 func normalize(canonical, value string) string {
 	if value == absent {
 		return value
@@ -35,8 +35,8 @@ func normalize(canonical, value string) string {
 	return strings.Join(slices.Compact(members), ",")
 }
 
-// codings returns the members of Accept-Encoding. A coding that is refused is not worth naming unless * or identity would
-// let it in, and x-gzip is gzip (RFC 9110, 8.4.1.3).
+// codings returns the members of Accept-Encoding. A coding that is refused is not worth naming unless * or identity
+// would let it in, and x-gzip is gzip (RFC 9110, 8.4.1.3).
 func codings(value string) (members []string) {
 	star := false
 	for one := range splitList(strings.ToLower(value)) {
@@ -76,8 +76,8 @@ func weigh(one string) string {
 	return name + ";q=" + strconv.Itoa(q)
 }
 
-// weight cuts the weight off a member (RFC 9110, 12.4.2), in thousandths; -1 if there is none that can be read, and then
-// the member is left as it is.
+// weight cuts the weight off a member (RFC 9110, 12.4.2), in thousandths; -1 if there is none that can be read, and
+// then the member is left as it is.
 func weight(one string) (name string, thousandths int) {
 	i := strings.LastIndexByte(one, ';')
 	if i < 0 {

@@ -17,9 +17,9 @@ func (p *Policy) part(r *Request, header http.Header) (Part, bool) {
 	return Part{Span: span, Total: total, Asked: r.Range}, ok
 }
 
-// Received returns what is held once n bytes of a stored 206 have arrived, and the meta for it, which is that of a whole if
-// the part was all of it. Fewer bytes than it promised are a smaller part; more are an error of the origin, and then it
-// must not be stored.
+// Received returns what is held once n bytes of a stored 206 have arrived, and the meta for it, which is that of a
+// whole if the part was all of it. Fewer bytes than it promised are a smaller part; more are an error of the origin,
+// and then it must not be stored.
 func (m *Meta) Received(n int64) (*Meta, Held, bool) {
 	if !m.Partial() || n <= 0 || n > m.Part.Span.Len() {
 		return nil, Held{}, false
@@ -31,8 +31,8 @@ func (m *Meta) Received(n int64) (*Meta, Held, bool) {
 	return m, held, true
 }
 
-// holds reports whether the ranges of a request lie in what is held of a part (3.3). The very Range that brought a part is
-// answered with it: the origin did so itself.
+// holds reports whether the ranges of a request lie in what is held of a part (3.3). The very Range that brought a part
+// is answered with it: the origin did so itself.
 func holds(r *Request, m *Meta, held Held) bool {
 	if r.Range == "" || !inRange(r, m) {
 		return false
@@ -61,8 +61,8 @@ func repeats(r *Request, m *Meta, held Held) bool {
 	return r.Range == m.Part.Asked && len(held.Spans) == 1 && held.Spans[0].First == m.Part.Span.First
 }
 
-// Completion returns the Range that asks for what is missing of a whole, and the If-Range that goes with it, "" for none.
-// It is false if one range cannot do it, or if the answer could not be told to be of the same whole.
+// Completion returns the Range that asks for what is missing of a whole, and the If-Range that goes with it, "" for
+// none. It is false if one range cannot do it, or if the answer could not be told to be of the same whole.
 func (p *Policy) Completion(m *Meta, held Held) (rangeField, ifRange string, ok bool) {
 	switch {
 	case held.Whole || held.Total < 0 || len(held.Spans) == 0:
@@ -87,9 +87,9 @@ func (p *Policy) Completion(m *Meta, held Held) (rangeField, ifRange string, ok 
 }
 
 // Combine puts a newer part beside a stored one of the same URI (3.4). Both must have the same strong validator and say
-// nothing else of the size. The fields are those of the newer one, and what it does not have of the older one; the status
-// is 200 once they are a whole. It is false if they cannot be combined: the newer one replaces the older one then, as
-// what Store says of it.
+// nothing else of the size. The fields are those of the newer one, and what it does not have of the older one; the
+// status is 200 once they are a whole. It is false if they cannot be combined: the newer one replaces the older one
+// then, as what Store says of it.
 func (p *Policy) Combine(old *Meta, held Held, newer *Meta, received Held) (*Meta, Held, bool) {
 	if !old.Partial() || !newer.Partial() || !sameValidator(old, newer) {
 		return nil, Held{}, false
@@ -126,8 +126,8 @@ func (m *Meta) complete(total int64) *Meta {
 	return &whole
 }
 
-// Broken returns what is left of a whole response of which only n bytes arrived: a part, if the size is known and a strong
-// validator can tell later what belongs to it (3.3). It is false if nothing may be kept.
+// Broken returns what is left of a whole response of which only n bytes arrived: a part, if the size is known and a
+// strong validator can tell later what belongs to it (3.3). It is false if nothing may be kept.
 func (m *Meta) Broken(n, total int64) (*Meta, Held, bool) {
 	if m.Status != http.StatusOK || m.Partial() || n <= 0 || n >= total || !m.StrongETag() && !m.StrongDate() {
 		return nil, Held{}, false
@@ -147,8 +147,8 @@ func span(before string, s Span) string {
 	return string(strconv.AppendInt(b, s.Last, 10))
 }
 
-// Purged returns a copy that is stale from now on, for a soft purge: it is validated before its next use, and may be used
-// stale in its graces.
+// Purged returns a copy that is stale from now on, for a soft purge: it is validated before its next use, and may be
+// used stale in its graces.
 func (m *Meta) Purged(now time.Time) *Meta {
 	stale := *m
 	stale.Lifetime = min(m.Lifetime, m.Age(now))

@@ -38,8 +38,8 @@ type Policy struct {
 	// MatchLanguage gives a response that varies on Accept-Language to requests that want its Content-Language above
 	// all others, whatever else they accept (4.1; RFC 9110, 12.5.4).
 	MatchLanguage bool
-	// DoubtfulAgeStale takes a response for stale if its Age is not one number on one line. RFC 9111 (5.1) says that the
-	// first member counts and that what is no number is ignored; that is how it is read if this is false.
+	// DoubtfulAgeStale takes a response for stale if its Age is not one number on one line. RFC 9111 (5.1) says that
+	// the first member counts and that what is no number is ignored; that is how it is read if this is false.
 	DoubtfulAgeStale bool
 	// MaxSize is the largest content that is stored, as far as Content-Length tells; zero for no limit, in bytes.
 	MaxSize int64

@@ -71,8 +71,8 @@ const (
 	rangeUnsatisfied                    // none of them is in the content: 416
 )
 
-// resolveRange reads a Range field (RFC 9110, 14.1.2, 14.2) for a content of a size; -1 for unknown, which is only good for
-// spans with both ends. It allocates for several ranges only.
+// resolveRange reads a Range field (RFC 9110, 14.1.2, 14.2) for a content of a size; -1 for unknown, which is only good
+// for spans with both ends. It allocates for several ranges only.
 func resolveRange(field string, total int64) (result rangeResult, one Span, many []Span) {
 	unit, list, found := strings.Cut(field, "=")
 	if !found || !is(trimOWS(unit), "bytes") {
@@ -175,8 +175,8 @@ func coalesce(spans []Span) []Span {
 	return out
 }
 
-// parseContentRange reads a Content-Range of bytes (RFC 9110, 14.4); total is -1 for *. Unsatisfied ranges and whatever is
-// invalid are not ok.
+// parseContentRange reads a Content-Range of bytes (RFC 9110, 14.4); total is -1 for *. Unsatisfied ranges and whatever
+// is invalid are not ok.
 func parseContentRange(field string) (s Span, total int64, ok bool) {
 	unit, rest, found := strings.Cut(trimOWS(field), " ")
 	if !found || !is(unit, "bytes") {

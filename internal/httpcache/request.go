@@ -2,8 +2,8 @@ package httpcache
 
 import "net/http"
 
-// A Request is what a request says to caches, read once. It is a value without pointers to change; its header is that of
-// the request, which it only reads.
+// A Request is what a request says to caches, read once. It is a value without pointers to change; its header is that
+// of the request, which it only reads.
 type Request struct {
 	// Method and Header are those of the request.
 	Method string

@@ -73,8 +73,9 @@ func (a *Answer) ranges(r *Request, m *Meta, held Held) {
 	}
 }
 
-// WriteHeader puts the fields of the answer into a header, which should be empty. Their values are shared with the stored
-// response: whoever changes one later sets a new slice. For BodySpans the content type and length are Multipart's to tell.
+// WriteHeader puts the fields of the answer into a header, which should be empty. Their values are shared with the
+// stored response: whoever changes one later sets a new slice. For BodySpans the content type and length are
+// Multipart's to tell.
 func (a *Answer) WriteHeader(header http.Header, m *Meta) {
 	for name, lines := range m.Header {
 		if !a.omits(name) {

@@ -54,8 +54,8 @@ type Decision struct {
 // Stale reports whether the stored response is stale.
 func (d *Decision) Stale() bool { return d.Left <= 0 }
 
-// Reuse decides what a request gets that has a stored response for its URI which Vary selects (4). Held is what is there
-// of the content. It allocates nothing, unless the request has several ranges.
+// Reuse decides what a request gets that has a stored response for its URI which Vary selects (4). Held is what is
+// there of the content. It allocates nothing, unless the request has several ranges.
 func (p *Policy) Reuse(r *Request, m *Meta, held Held, now time.Time) Decision {
 	d := Decision{Age: m.Age(now)}
 	d.Left = m.Lifetime - d.Age
@@ -117,8 +117,8 @@ func (p *Policy) reuse(r *Request, m *Meta, d *Decision) {
 // restricts reports whether a directive of a request could make a fresh response unwelcome.
 func (d *Directives) restricts() bool { return d.NoCache || d.MaxAge.Set || d.MinFresh.Set }
 
-// answers reports whether a response to one method answers another (4): GET does for HEAD (RFC 9110, 9.3.2), and so does a
-// POST that was stored as what a GET would bring.
+// answers reports whether a response to one method answers another (4): GET does for HEAD (RFC 9110, 9.3.2), and so
+// does a POST that was stored as what a GET would bring.
 func answers(stored, asked string) bool {
 	switch stored {
 	case http.MethodGet, http.MethodPost:

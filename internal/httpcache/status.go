@@ -42,8 +42,9 @@ type CacheStatus struct {
 	Cache string
 	// Hit is true if the origin was not asked; then the fields from Forward to Collapsed are not written (2.1).
 	Hit bool
-	// Forward is why it was asked, ForwardStatus what it answered, if another status than the one that is sent; zero for
-	// none (2.3). Stored tells whether the answer is stored (2.5), Collapsed whether another request was waited for (2.6).
+	// Forward is why it was asked, ForwardStatus what it answered, if another status than the one that is sent; zero
+	// for none (2.3). Stored tells whether the answer is stored (2.5), Collapsed whether another request was waited for
+	// (2.6).
 	Forward           ForwardReason
 	ForwardStatus     int
 	Stored, Collapsed bool

@@ -125,6 +125,34 @@ func TestHeuristicCap(t *testing.T) {
 	}
 }
 
+// No date is so far off that a sum of times turns into its opposite.
+func TestFarDates(t *testing.T) {
+	dates := []string{
+		"Mon, 01 Jan 0001 00:00:00 GMT", "Wed, 01 Jan 2020 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT",
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		header := http.Header{"Etag": {`"a"`}}
+		for _, name := range []string{"Date", "Expires", "Last-Modified"} {
+			if rapid.Bool().Draw(t, name) {
+				header[name] = []string{rapid.SampledFrom(dates).Draw(t, name)}
+			}
+		}
+		header["Age"] = []string{rapid.SampledFrom([]string{"0", "99999999999", "x"}).Draw(t, "age")}
+		if grace := rapid.SampledFrom([]string{"", "stale-if-error=99999999999, stale-while-revalidate=99999999999"}).Draw(t, "grace"); grace != "" {
+			header["Cache-Control"] = []string{grace}
+		}
+		p := routine()
+		p.DoubtfulAgeStale = rapid.Bool().Draw(t, "doubtful")
+		p.HeuristicFraction, p.HeuristicCap = rapid.Float64Range(0, 1e6).Draw(t, "fraction"), 0
+		rq := httpcache.ReadRequest("GET", http.Header{})
+		m, _ := p.Store(&rq, nil, 200, header, start, start)
+		d := p.Reuse(&rq, m, httpcache.WholeOf(1), start.AddDate(50, 0, 0))
+		if m.Lifetime < 0 || m.InitialAge < 0 || d.Age < m.InitialAge || d.Left > m.Lifetime {
+			t.Fatalf("%v: %+v of %v, %v old", header, d, m.Lifetime, m.InitialAge)
+		}
+	})
+}
+
 // 4.2.3, with all its terms.
 func TestAge(t *testing.T) {
 	p := routine()

@@ -30,10 +30,10 @@ const (
 // OK reports whether the response is stored.
 func (v Verdict) OK() bool { return v == Stored }
 
-// Store decides whether the response to a request is stored (3), and returns what is to be known of it then; nil if it is
-// not. The target is the URI of the request, for POST. The header is read, not kept. The response time is when the head had
-// been read. What the verdict does not know is whether the content arrives whole: a response that breaks off is not stored,
-// or as a part if it can be (3.3).
+// Store decides whether the response to a request is stored (3), and returns what is to be known of it then; nil if it
+// is not. The target is the URI of the request, for POST. The header is read, not kept. The response time is when the
+// head had been read. What the verdict does not know is whether the content arrives whole: a response that breaks off
+// is not stored, or as a part if it can be (3.3).
 func (p *Policy) Store(r *Request, target *url.URL, status int, header http.Header, requestTime, responseTime time.Time,
 ) (*Meta, Verdict) {
 	if v := p.admissible(r, status, header); !v.OK() {
@@ -72,8 +72,8 @@ func (p *Policy) finish(m *Meta, message http.Header) (Directives, freshness) {
 // admissible looks at what needs no directive.
 func (p *Policy) admissible(r *Request, status int, header http.Header) Verdict {
 	switch {
-	// An interim response is none (RFC 9110, 15.2), a 304 updates one (4.3.4). 412 and 416 answer the conditions and the
-	// range of one request.
+	// An interim response is none (RFC 9110, 15.2), a 304 updates one (4.3.4). 412 and 416 answer the conditions and
+	// the range of one request.
 	case status < 200 || status == 304 || status == 412 || status == 416 || status > 999:
 		return RefusedStatus
 	case r.Control.NoStore: // 5.2.1.5
@@ -126,7 +126,7 @@ func methodStores(method string, target *url.URL, m *Meta, f freshness) bool {
 			return false
 		}
 		u, err := target.Parse(location)
-		return err == nil && sameOrigin(u, target) && u.EscapedPath() == target.EscapedPath() && u.RawQuery == target.RawQuery
+		return err == nil && sameOrigin(u, target) && sameResource(u, target)
 	}
 	return false
 }
@@ -153,9 +153,15 @@ func sameOrigin(a, b *url.URL) bool {
 
 // authority returns host and port, without a port that goes without saying.
 func authority(u *url.URL) string {
-	port := u.Port()
-	if port == "" || port == "80" && strings.EqualFold(u.Scheme, "http") || port == "443" && strings.EqualFold(u.Scheme, "https") {
+	switch scheme, port := strings.ToLower(u.Scheme), u.Port(); {
+	case port == "", port == "80" && scheme == "http", port == "443" && scheme == "https":
 		return u.Hostname()
+	default:
+		return u.Hostname() + ":" + port
 	}
-	return u.Hostname() + ":" + port
+}
+
+// sameResource reports whether two URIs of one origin are the same.
+func sameResource(a, b *url.URL) bool {
+	return a.EscapedPath() == b.EscapedPath() && a.RawQuery == b.RawQuery && a.ForceQuery == b.ForceQuery
 }

@@ -15,9 +15,9 @@ func (p *Policy) control(header http.Header) (d Directives, targeted bool) {
 	return ParseDirectives(header["Cache-Control"]), false
 }
 
-// ParseTargeted reads the lines of a targeted field: a Dictionary whose members are directives (RFC 9213, 2.1). It returns
-// false if the field must be ignored: if it is empty, is no Dictionary, or gives a directive that is known here a value of a
-// wrong type.
+// ParseTargeted reads the lines of a targeted field: a Dictionary whose members are directives (RFC 9213, 2.1). It
+// returns false if the field must be ignored: if it is empty, is no Dictionary, or gives a directive that is known here
+// a value of a wrong type.
 func ParseTargeted(lines []string) (Directives, bool) {
 	members, ok := parseDictionary(lines)
 	if !ok || len(members) == 0 {
@@ -32,7 +32,8 @@ func ParseTargeted(lines []string) (Directives, bool) {
 	return d, true
 }
 
-// addMember takes in one member; false for a value of a wrong type. Keys are in lower case, or the field is no Dictionary.
+// addMember takes in one member; false for a value of a wrong type. Keys are in lower case, or the field is no
+// Dictionary.
 func (d *Directives) addMember(key string, value item) bool {
 	switch key {
 	case "max-age", "s-maxage", "stale-while-revalidate", "stale-if-error":

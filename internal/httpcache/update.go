@@ -5,10 +5,11 @@ import (
 	"time"
 )
 
-// Update freshens a stored response with the 304 that answered its Revalidation (4.3.4). The fields of the 304 replace the
-// stored ones, except those that describe the stored bytes (3.2). Its validators are kept even if the 304 names others: the
-// origin said of the stored ones that they are current. The verdict says whether the response stays stored; the meta is
-// good for the request at hand even if it does not, for the origin has confirmed it.
+// Update freshens a stored response with the 304 that answered its Revalidation (4.3.4). The fields of the 304 replace
+// the stored ones, except those that describe the stored bytes (3.2). Its validators are kept even if the 304 names
+// others: the origin said of the stored ones that they are current. The verdict says whether the response stays stored,
+// with the new meta; if not, it goes, or stays as it was for RefusedRequest. The meta is good for the request at hand
+// in any case, for the origin has confirmed it.
 func (p *Policy) Update(r *Request, m *Meta, header http.Header, requestTime, responseTime time.Time) (*Meta, Verdict) {
 	next := *m
 	next.RequestTime, next.ResponseTime = requestTime, responseTime
@@ -37,10 +38,11 @@ func (p *Policy) Update(r *Request, m *Meta, header http.Header, requestTime, re
 	return &next, Stored
 }
 
-// UpdateHead freshens a stored response to GET with a 200 to HEAD (4.3.5). If a validator or the length differs, the stored
-// response is not what GET would bring any more: the verdict is RefusedOther, and it must not be used again without
-// validation, as Purged. Responses with other statuses say nothing about it: do not call it for them.
-func (p *Policy) UpdateHead(r *Request, m *Meta, header http.Header, requestTime, responseTime time.Time) (*Meta, Verdict) {
+// UpdateHead freshens a stored response to GET with a 200 to HEAD (4.3.5). If a validator or the length differs, the
+// stored response is not what GET would bring any more: the verdict is RefusedOther, and it must not be used again
+// without validation, as Purged. Responses with other statuses say nothing about it: do not call it for them.
+func (p *Policy) UpdateHead(r *Request, m *Meta, header http.Header, requestTime, responseTime time.Time,
+) (*Meta, Verdict) {
 	for _, name := range [...]string{"Etag", "Last-Modified", "Content-Length"} {
 		if stored, now := first(m.Header, name), first(header, name); stored != now && now != "" && stored != "" {
 			return nil, RefusedOther

@@ -41,6 +41,10 @@ type TailLine struct {
 	Query  string `json:"query"`
 	// Status is the status code that the client got.
 	Status int `json:"status"`
+	// GRPCStatus is that of a gRPC call, nil for other requests.
+	GRPCStatus *int `json:"grpc_status"`
+	// Cut is true if the answer had begun and could not be completed.
+	Cut bool `json:"cut"`
 	// BytesIn and BytesOut are the bytes of the bodies.
 	BytesIn  int64 `json:"bytes_in"`
 	BytesOut int64 `json:"bytes_out"`

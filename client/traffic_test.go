@@ -17,7 +17,7 @@ func TestPercentiles(t *testing.T) {
 			t.Errorf("percentile %v is %v, want %v", p, got, want)
 		}
 	}
-	if got := (client.Times)(nil).Percentile(0.5); got != 0 {
+	if got := client.Times(nil).Percentile(0.5); got != 0 {
 		t.Errorf("of nothing: %v", got)
 	}
 }

@@ -48,7 +48,7 @@ func (s *screen) show(ctx context.Context, last *poll, o *top, c *client.Client)
 	defer func() { _, _ = io.WriteString(s.out, leaveScreen) }()
 	resized := make(chan os.Signal, 1)
 	defer onResize(resized)()
-	v, trouble := newView(last, last, o), ""
+	v, trouble := newView(last, last, o), "" // nothing has happened yet
 	next := time.NewTimer(min(o.interval, soon))
 	defer next.Stop()
 	for {

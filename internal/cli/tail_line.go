@@ -48,6 +48,12 @@ func (p linePrinter) line(l *client.TailLine) string {
 	if l.Attempts > 1 {
 		parts = append(parts, fmt.Sprintf("%d attempts", l.Attempts))
 	}
+	if l.GRPCStatus != nil && *l.GRPCStatus != 0 {
+		parts = append(parts, p.paint.in(yellow, fmt.Sprintf("grpc-status %d", *l.GRPCStatus)))
+	}
+	if l.Cut {
+		parts = append(parts, p.paint.in(red, "cut"))
+	}
 	if l.Reason != "" {
 		text := l.Reason + " by " + l.Source
 		if l.Error != "" {

@@ -44,6 +44,9 @@ func TestView(t *testing.T) {
 	if i := a.Instances[1]; i.State != "unhealthy,ejected" || i.P50 != nil {
 		t.Errorf("its second instance is %+v", i)
 	}
+	if v := newView(now, now, &top{}); v.Requests != 0 || v.Services[0].Requests != 0 {
+		t.Errorf("within no time: %+v", v)
+	}
 	for by, first := range map[string]string{"errors": "a", "p99": "a", "name": "a"} {
 		if v := newView(before, now, &top{sort: by}); v.Services[0].Service != first {
 			t.Errorf("by %s the first is %s, want %s", by, v.Services[0].Service, first)

@@ -132,7 +132,10 @@ func newRates(before, now *client.Traffic, seconds float64) rates {
 
 // perSecond returns by how much something grew in a second. What is less than before has begun anew.
 func perSecond(before, now uint64, seconds float64) float64 {
-	if now < before {
+	switch {
+	case seconds <= 0:
+		return 0
+	case now < before:
 		before = 0
 	}
 	return float64(now-before) / seconds

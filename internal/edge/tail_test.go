@@ -110,7 +110,7 @@ func TestWatchingOthersCostsNothing(t *testing.T) {
 	without := testing.AllocsPerRun(300, once)
 	g.watch("status=5xx&route=carts,re*&explain=true&path=/api/carts/*")
 	with := testing.AllocsPerRun(300, once)
-	if with > without {
+	if with > without+1 { // pools lose something now and then; a decision record alone would be more
 		t.Errorf("%.0f allocations a request with nobody there, %.0f with one who wants something else", without, with)
 	}
 }

@@ -130,7 +130,7 @@ type Selection uint32
 func (a *Audience) Match(e *accesslog.Entry) Selection {
 	var chosen Selection
 	for n, s := range a.all {
-		if s.filter.Match(e) {
+		if s.filter.Match(e) && !s.tooEarly(e) {
 			chosen |= 1 << n
 		}
 	}

@@ -54,6 +54,9 @@ func TestEachGetsWhatItAskedFor(t *testing.T) {
 	h := tail.NewHub()
 	failures, carts, explained := join(t, h, "status=5xx"), join(t, h, "route=carts"), join(t, h, "route=orders&explain=true")
 	e := entry()
+	tell(h, &e, nil) // it began before anybody asked
+	next(t, failures)
+	e.Timings.Start = time.Now()
 	record := &exchange.Record{Steps: []exchange.Step{
 		{At: 5, Stage: exchange.StageMatch, Subject: "orders", Verdict: "won", Why: `it names "shop"`},
 		{At: 9, Stage: exchange.StageFilter, Subject: "rewrite", Verdict: "changes the query", Why: "?token=secret becomes ?x=secret"},
@@ -230,6 +233,7 @@ func TestAtOnce(t *testing.T) {
 	for range 4 {
 		writers.Go(func() {
 			e := entry()
+			e.Timings.Start = time.Now().Add(time.Hour)
 			r := &exchange.Record{Steps: []exchange.Step{{Stage: exchange.StageMatch}}}
 			for range 3000 {
 				tell(h, &e, r)

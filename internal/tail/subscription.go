@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/asynched/api-gateway/internal/accesslog"
 )
 
 // maxWaiting is how many bytes may wait for one subscriber: a few thousand lines.
@@ -15,6 +17,7 @@ type Subscription struct {
 	hub    *Hub
 	filter *Filter
 	pace   pace
+	since  time.Time // when it began
 
 	mu    sync.Mutex // held to copy one line, or to take all
 	lines []byte
@@ -25,7 +28,12 @@ type Subscription struct {
 }
 
 func newSubscription(h *Hub, f *Filter) *Subscription {
-	return &Subscription{hub: h, filter: f, some: make(chan struct{}, 1)}
+	return &Subscription{hub: h, filter: f, since: time.Now(), some: make(chan struct{}, 1)}
+}
+
+// tooEarly tells whether an exchange began before anybody could know that its decisions are wanted.
+func (s *Subscription) tooEarly(e *accesslog.Entry) bool {
+	return s.filter.Explain && e.Timings.Start.Before(s.since)
 }
 
 // push adds a line, or counts it as lost if there is no room.

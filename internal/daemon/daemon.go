@@ -192,13 +192,14 @@ func (d *Daemon) Reload(ctx context.Context) {
 }
 
 // Run serves until ctx is done, and drains then: nothing new is accepted, what is open may finish within the drain
-// timeout. That something had to be cut is reported and no error; an error is what could not be closed.
-func (d *Daemon) Run(ctx context.Context) error {
+// timeout, or until hurry is done. That something had to be cut is reported and no error; an error is what could not be
+// closed.
+func (d *Daemon) Run(ctx, hurry context.Context) error {
 	<-ctx.Done()
 	d.draining.Store(true)
 	timeout := time.Duration(d.control.State().Document.Config.DrainTimeout)
 	d.log.Info("draining: no new connections, open exchanges may finish", "timeout", timeout.String())
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
+	drain, cancel := context.WithTimeout(hurry, timeout)
 	defer cancel()
 	if err := d.edge.Drain(drain); err != nil {
 		d.log.Warn("some exchanges had to be cut", "error", err)

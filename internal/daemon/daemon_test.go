@@ -53,7 +53,7 @@ func run(t testing.TB, text, address string) *gateway {
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {
-		if err := g.Run(ctx); err != nil {
+		if err := g.Run(ctx, context.Background()); err != nil {
 			t.Errorf("run: %v", err)
 		}
 	})
@@ -323,7 +323,7 @@ func TestDrainFinishesWhatIsOpen(t *testing.T) {
 	<-began
 	ctx, stop := context.WithCancel(context.Background())
 	ran := make(chan error, 1)
-	go func() { ran <- d.Run(ctx) }()
+	go func() { ran <- d.Run(ctx, context.Background()) }()
 	stop()
 	time.Sleep(200 * time.Millisecond)
 	if _, err := net.Dial("tcp", web); err == nil {
@@ -338,5 +338,50 @@ func TestDrainFinishesWhatIsOpen(t *testing.T) {
 	}
 	if err := <-ran; err != nil {
 		t.Error(err)
+	}
+}
+
+// Whoever cannot wait for the drain has what is open cut, and its line is in the access log nevertheless.
+func TestHurryCutsWhatIsOpen(t *testing.T) {
+	began := make(chan struct{})
+	address := origin(t, func(_ http.ResponseWriter, r *http.Request) {
+		close(began)
+		<-r.Context().Done()
+	})
+	dir := t.TempDir()
+	file, lines := filepath.Join(dir, "c.yaml"), filepath.Join(dir, "access.log")
+	text := "version: 1\nadmin: {address: \"127.0.0.1:0\"}\naccess_log: {path: " + lines + "}\n" + strings.ReplaceAll(conf, "$origin", address)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	kinds, _ := filter.NewCatalog()
+	d, err := daemon.Start(t.Context(), daemon.Options{Config: file, Data: dir, Kinds: kinds, Log: io.Discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := d.Addresses()["web"]
+	answered := make(chan error, 1)
+	go func() { answered <- get(&http.Client{Transport: &http.Transport{}}, web) }()
+	<-began
+	ctx, stop := context.WithCancel(context.Background())
+	hurry, cut := context.WithCancel(context.Background())
+	ran := make(chan error, 1)
+	go func() { ran <- d.Run(ctx, hurry) }()
+	stop()
+	select {
+	case <-ran:
+		t.Fatal("the drain did not wait for what is open")
+	case <-time.After(300 * time.Millisecond):
+	}
+	cut()
+	if err := <-ran; err != nil {
+		t.Error(err)
+	}
+	if <-answered == nil {
+		t.Error("the open request was answered")
+	}
+	line, err := os.ReadFile(lines)
+	if err != nil || !strings.Contains(string(line), `"reason":"gateway_stopped"`) {
+		t.Errorf("the access log has %q, %v", line, err)
 	}
 }

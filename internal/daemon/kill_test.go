@@ -37,7 +37,7 @@ func child(dir string) {
 		d, err = daemon.Start(context.Background(), daemon.Options{Config: filepath.Join(dir, "c.yaml"), Data: dir, Kinds: kinds, Log: io.Discard})
 		if err == nil {
 			fmt.Println(d.Addresses()["admin"])
-			err = d.Run(context.Background())
+			err = d.Run(context.Background(), context.Background())
 		}
 	}
 	fmt.Fprintln(os.Stderr, err)

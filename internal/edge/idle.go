@@ -72,7 +72,7 @@ func (e *Edge) shed(cause string, wanted func(idle int) int) {
 	for _, l := range e.listeners {
 		l.mu.Lock()
 		for c := range l.conns {
-			if since := c.idle.Load(); since != 0 {
+			if since := c.idle.Load(); since != 0 && !c.heads.open() {
 				idle = append(idle, candidate{c, since})
 			}
 		}

@@ -115,10 +115,11 @@ type Monitor struct {
 // Intervals of Run.
 const (
 	often        = 100 * time.Millisecond // between looks while there is something to see
-	seldom       = time.Second            // and while there is not
+	seldom       = 10 * time.Second       // and while there is not
 	leastPatient = time.Second
 	mostPatient  = 5 * time.Second
 	dear         = 20 // what a collection takes is at most the twentieth part of all time
+	much         = 40 // per cent of the limit: twice as much is below the usual marks
 )
 
 // New returns a monitor. Nil as source is the runtime. Changed is told of each change of the level, by the goroutine of
@@ -155,7 +156,8 @@ func (m *Monitor) Configure(t Terms) {
 }
 
 // Run watches the memory until ctx is done. It looks after each collection of garbage, when there is something new to
-// know, and ten times a second while there is traffic or much is in use. When nothing happens it looks once a second.
+// know, and ten times a second while there are collections or much is in use. Otherwise it need not look: the runtime
+// collects garbage before twice as much is in use as the last time.
 func (m *Monitor) Run(ctx context.Context) error {
 	if m.source == nil {
 		r := newRuntime()
@@ -196,7 +198,7 @@ func (m *Monitor) look() time.Duration {
 		m.level.Store(int32(to))
 		m.changed(Change{now, to, m.Report()})
 	}
-	if busy || to > OK || s.Most > t.Limit.Bytes/2 && t.Limit.Bytes > 0 {
+	if busy || to > OK || s.Most > t.Limit.Bytes*much/100 && t.Limit.Bytes > 0 {
 		return often
 	}
 	return seldom

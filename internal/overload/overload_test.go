@@ -148,7 +148,7 @@ func TestLevels(t *testing.T) {
 func TestGarbage(t *testing.T) {
 	watched(t, percents, func(m *overload.Monitor, s *memory, changes *[]string) {
 		for range 20 {
-			s.set(40, 58)
+			s.set(45, 53)
 			time.Sleep(time.Second)
 		}
 		if m.Level() != overload.OK || len(*changes) > 0 {
@@ -196,7 +196,7 @@ func TestRecovery(t *testing.T) {
 	})
 }
 
-// A monitor of a gateway that does nothing looks once a second, and not at all for garbage.
+// A monitor of a gateway that does nothing hardly looks, and not at all for garbage.
 func TestIdle(t *testing.T) {
 	watched(t, percents, func(_ *overload.Monitor, s *memory, _ *[]string) {
 		s.set(20, 0)
@@ -205,7 +205,7 @@ func TestIdle(t *testing.T) {
 		_, before := s.counts()
 		time.Sleep(time.Minute)
 		asked, after := s.counts()
-		if n := after - before; n > 61 || asked > 0 {
+		if n := after - before; n > 7 || asked > 0 {
 			t.Errorf("%d looks a minute, %d collections", n, asked)
 		}
 	})

@@ -24,7 +24,9 @@ import (
 func BenchmarkPrice(b *testing.B) {
 	origin := fixedOrigin(b)
 	for _, tt := range []struct{ name, address string }{
-		{"bare", bareProxy(b, origin, false)}, {"fields", bareProxy(b, origin, true)}, {"gateway", gateway(b, origin)},
+		{"bare", bareProxy(b, origin, false)},
+		{"fields", bareProxy(b, origin, true)},
+		{"gateway", gateway(b, origin)},
 		{"watched", watchedGateway(b, origin)},
 	} {
 		b.Run(tt.name, func(b *testing.B) {

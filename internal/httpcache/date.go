@@ -6,7 +6,7 @@ import (
 )
 
 // parseDate reads a date in one of the three forms of RFC 9110, 5.6.7. Names of days, months and zones are compared
-// without case; GMT and UTC are the only zones (4.2). Whatever else is unusual makes it invalid. now settles the
+// without case, and GMT is the only zone (4.2). Whatever else is unusual makes it invalid. now settles the
 // century of an RFC 850 date: one that seems more than 50 years ahead is of the past.
 func parseDate(s string, now time.Time) (time.Time, bool) {
 	if comma := strings.IndexByte(s, ','); comma >= 0 {
@@ -48,7 +48,7 @@ func makeShortDate(s string, now time.Time) (time.Time, bool) {
 
 // makeDate puts a date together; clock is " 08:49:37", zone is " GMT".
 func makeDate(day, month, year, clock, zone string) (time.Time, bool) {
-	if !strings.EqualFold(zone, " GMT") && !strings.EqualFold(zone, " UTC") {
+	if !strings.EqualFold(zone, " GMT") {
 		return time.Time{}, false
 	}
 	if clock[0] != ' ' || clock[3] != ':' || clock[6] != ':' {

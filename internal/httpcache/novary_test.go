@@ -1,6 +1,8 @@
 package httpcache_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -54,6 +56,20 @@ func TestVariance(t *testing.T) {
 		if got := v.Same(c.a, c.b); got != c.same {
 			t.Errorf("%q: %q and %q are the same: %v, want %v", c.field, c.a, c.b, got, c.same)
 		}
+	}
+}
+
+// However many there are, the values of one key keep their order.
+func TestVarianceKeepsTheOrderOfValues(t *testing.T) {
+	v := httpcache.ParseVariance([]string{"key-order"})
+	var query, want []string
+	for i := range 50 {
+		query = append(query, fmt.Sprintf("b=%d&a=%d", i, i))
+		want = append(want, fmt.Sprintf("a=%d", i))
+	}
+	got := v.Key(strings.Join(query, "&"))
+	if !strings.HasPrefix(got, strings.Join(want, "&")) {
+		t.Errorf("the key is %s", got)
 	}
 }
 

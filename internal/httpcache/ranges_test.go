@@ -225,9 +225,19 @@ func TestCombine(t *testing.T) {
 			t.Errorf("%s is combined", c.name)
 		}
 	}
+	for _, tag := range []string{`W/"a"`, "a"} { // the same, but neither is strong
+		one, first := partOf(t, "bytes 0-4/10", tag, 5)
+		two, second := partOf(t, "bytes 5-9/10", tag, 5)
+		if _, _, ok := p.Combine(one, first, two, second); ok {
+			t.Errorf("two parts with the tag %s are combined", tag)
+		}
+	}
 	unknown, received := partOf(t, "bytes 5-9/*", `"a"`, 5)
 	if _, all, ok := p.Combine(old, held, unknown, received); !ok || !all.Whole {
 		t.Errorf("an unknown size is not combined with a known one: %+v", all)
+	}
+	if _, all, ok := p.Combine(unknown, received, old, held); !ok || !all.Whole {
+		t.Errorf("a known size is not combined with an unknown one: %+v", all)
 	}
 }
 

@@ -156,6 +156,7 @@ func TestReplayTargeted(t *testing.T) {
 		{"unknown directives", "200\nCDN-Cache-Control: foobar, max-age=3600", stored},
 		{"past Expires", "200\nDate: {0}\nCDN-Cache-Control: max-age=3600\nExpires: {-10000}", stored},
 		{"invalid Expires", "200\nDate: {0}\nCDN-Cache-Control: max-age=3600\nExpires: 0", stored},
+		{"Expires alone", "200\nDate: {0}\nCDN-Cache-Control: public\nExpires: {10000}", asked},
 		{"zero beside Expires", "200\nDate: {0}\nCDN-Cache-Control: max-age=0\nExpires: {10000}", asked},
 		{"longer", "200\nCache-Control: max-age=1\nCDN-Cache-Control: max-age=3600", stored},
 		{"shorter", "200\nCache-Control: max-age=3600\nCDN-Cache-Control: max-age=1", asked},

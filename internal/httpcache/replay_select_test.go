@@ -198,7 +198,7 @@ func TestReplayFields(t *testing.T) {
 	}
 	for _, name := range []string{
 		"Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authentication-Info", "Proxy-Authorization",
-		"Proxy-Connection", "Te", "Transfer-Encoding", "Upgrade", "Warning-Not-Made",
+		"Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Warning-Not-Made",
 	} {
 		t.Run("not "+name, func(t *testing.T) {
 			say := "200\nCache-Control: max-age=3600\n" + name + ": abc"

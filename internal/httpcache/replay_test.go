@@ -76,7 +76,7 @@ func run(t *testing.T, policy *httpcache.Policy, steps []step) {
 }
 
 func (r *replay) exchange(s step) {
-	method, target, header := parseAsk(r.t, s.ask)
+	method, target, header := parseAsk(r.t, dates(s.ask, r.now))
 	rq := httpcache.ReadRequest(method, header)
 	key := httpcache.Key("http", target.Host, target.EscapedPath(), target.RawQuery, target.RawQuery != "")
 	var found *entry

@@ -132,6 +132,9 @@ func TestAge(t *testing.T) {
 	if m.InitialAge != 7*time.Second { // 5 of the field and 2 of delay, for 3 are apparent
 		t.Errorf("initial age %v", m.InitialAge)
 	}
+	if lines, found := m.Header["Age"]; found {
+		t.Errorf("the Age of then is stored: %v", lines)
+	}
 	if got := m.Age(start.Add(10 * time.Second)); got != 17*time.Second {
 		t.Errorf("age %v", got)
 	}
@@ -141,6 +144,17 @@ func TestAge(t *testing.T) {
 	header.Set("Date", start.Add(-9*time.Second).Format(http.TimeFormat))
 	if m, _ := p.Store(&rq, nil, 200, header, start, start); m.InitialAge != 9*time.Second {
 		t.Errorf("initial age %v, want what is apparent", m.InitialAge)
+	}
+}
+
+func TestHeadIsAnsweredWithoutContent(t *testing.T) {
+	m := mustStore(t, routine(), "", 200, http.Header{"Cache-Control": {"max-age=1"}, "Content-Length": {"5"}})
+	rq := httpcache.ReadRequest("HEAD", http.Header{})
+	a := httpcache.Respond(&rq, m, httpcache.WholeOf(5), start)
+	header := make(http.Header)
+	a.WriteHeader(header, m)
+	if a.Status != 200 || a.Body != httpcache.BodyNone || header.Get("Content-Length") != "5" {
+		t.Errorf("the answer is %+v with %v", a, header)
 	}
 }
 

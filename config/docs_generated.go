@@ -141,7 +141,7 @@ func docs() map[string]string {
 		"Match.Priority":                  "Priority lifts a route above others that name the host as exactly as it does; the higher one wins. Without it the\nmore specific match wins.",
 		"Match.Query":                     "Query parameters that must be there, written like headers.",
 		"Memory":                          "Memory is how much memory the gateway may use. What counts is what is in use, not what waits for the collection of\ngarbage.",
-		"Memory.Close":                    "Close is the share of the limit from which on connections are closed after an answer, and idle ones at once; 0% is\nnever.",
+		"Memory.Close":                    "Close is the share of the limit from which on connections are closed after an answer, and half of the idle ones at\nonce; 0% is never.",
 		"Memory.Limit":                    "Limit is how much there is. 0B finds out: GOMEMLIMIT, or else 90% of what the cgroup or the machine has. Unless\nGOMEMLIMIT is set, the collection of garbage works harder as memory comes near it.",
 		"Memory.Refuse":                   "Refuse is the share from which on new requests get 503 gateway_overloaded, while those that have begun go on; 0% is\nnever.",
 		"Outliers":                        "Outliers ejects an instance by the share of its requests that fail. All instances are looked at together, each interval.",

@@ -16,12 +16,12 @@ type Memory struct {
 	// Limit is how much there is. 0B finds out: GOMEMLIMIT, or else 90% of what the cgroup or the machine has. Unless
 	// GOMEMLIMIT is set, the collection of garbage works harder as memory comes near it.
 	Limit spec.Size `json:"limit" default:"0B"`
-	// Close is the share of the limit from which on connections are closed after an answer, and idle ones at once; 0% is
-	// never.
-	Close spec.Percent `json:"close" default:"85%"`
+	// Close is the share of the limit from which on connections are closed after an answer, and half of the idle ones at
+	// once; 0% is never.
+	Close spec.Percent `json:"close" default:"75%"`
 	// Refuse is the share from which on new requests get 503 gateway_overloaded, while those that have begun go on; 0% is
 	// never.
-	Refuse spec.Percent `json:"refuse" default:"95%"`
+	Refuse spec.Percent `json:"refuse" default:"85%"`
 }
 
 // leastMemory is less than the gateway needs to do anything.

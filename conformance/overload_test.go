@@ -3,9 +3,11 @@ package conformance_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"os"
 	"runtime"
@@ -219,8 +221,7 @@ func (g *gateway) metrics() string {
 	return string(text)
 }
 
-const filesConfig = `
-listeners: {web: {address: "127.0.0.1:0"}}
+const filesConfig = twoListeners + `
 services:
   origin:
     instances: [{address: "$one"}, {address: "$two"}]
@@ -238,7 +239,14 @@ func TestDescriptorsRunOut(t *testing.T) {
 	g.launch()
 	t.Cleanup(g.leave)
 	p := probe(t, g)
-	t.Run("idle clients make room", func(t *testing.T) { idleClients(t, g) })
+	t.Run("idle clients make room", func(t *testing.T) {
+		idleClients(t, g, 300, func() net.Conn { return dial(t, g.web) })
+	})
+	t.Run("idle clients make room over TLS", func(t *testing.T) {
+		idleClients(t, g, 150, func() net.Conn {
+			return tls.Client(dial(t, g.secure), &tls.Config{InsecureSkipVerify: true})
+		})
+	})
 	t.Run("busy clients", func(t *testing.T) { busyClients(t, g) })
 	p.end(t)
 	until(t, 3*time.Second, "room", func() bool { return g.resources().DescriptorsOpen < 64 })
@@ -252,15 +260,15 @@ func TestDescriptorsRunOut(t *testing.T) {
 		}
 	}
 	wantWords(t, text, `sallyport_connections_shed_total{cause="descriptors"}`, `sallyport_accept_pauses_total{cause="descriptors"}`)
-	if n := strings.Count(g.output(), "short of descriptors"); n != 1 {
-		t.Errorf("%d lines about it, want one a minute", n)
+	if n := strings.Count(g.output(), "short of descriptors"); n != 2 {
+		t.Errorf("%d lines about it, want one a minute for each listener", n)
 	}
 }
 
 // idleClients are more than there is room for; each gets its answer, because those before it give way.
-func idleClients(t *testing.T, g *gateway) {
-	for i := range 300 {
-		c := dial(t, g.web)
+func idleClients(t *testing.T, g *gateway, n int, dial func() net.Conn) {
+	for i := range n {
+		c := dial()
 		if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"); err != nil {
 			t.Fatal(i, err)
 		}

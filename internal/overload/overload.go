@@ -119,7 +119,7 @@ const (
 	leastPatient = time.Second
 	mostPatient  = 5 * time.Second
 	dear         = 20 // what a collection takes is at most the twentieth part of all time
-	much         = 40 // per cent of the limit: twice as much is below the usual marks
+	much         = 35 // per cent of the limit: twice as much is below the usual marks
 )
 
 // New returns a monitor. Nil as source is the runtime. Changed is told of each change of the level, by the goroutine of

@@ -25,6 +25,8 @@ type conn struct {
 	shard     uint32
 	stats     *metric.Listener
 	closed    atomic.Bool
+	stuck     atomic.Bool  // the client took no bytes for too long
+	socket    net.Conn     // what was accepted, beneath TLS and the PROXY protocol
 	idle      atomic.Int64 // since when no request is under way, from the edge's birth; 0 while one is
 	fields    atomic.Pointer[peerFields]
 
@@ -90,7 +92,11 @@ func (c *conn) send(p []byte) (int, error) {
 			}
 		}
 	}
-	return c.Conn.Write(p)
+	n, err := c.Conn.Write(p)
+	if err != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+		c.stuck.Store(true)
+	}
+	return n, err
 }
 
 // SetWriteDeadline notes that somebody else moved the deadline. The engine takes it away after each answer; that is
@@ -112,8 +118,12 @@ func (c *conn) SetDeadline(t time.Time) error {
 	return errors.Join(c.SetReadDeadline(t), c.Conn.SetWriteDeadline(t))
 }
 
-// Close closes the connection and gives its place back to the listener, once.
+// Close closes the connection and gives its place back to the listener, once. What a client does not take is given up: the
+// system would otherwise keep it for minutes, up to some megabytes a connection.
 func (c *conn) Close() error {
+	if t, ok := c.socket.(*net.TCPConn); ok && c.stuck.Load() {
+		_ = t.SetLinger(0) // it is only about memory
+	}
 	err := c.Conn.Close()
 	if c.closed.CompareAndSwap(false, true) {
 		c.listener.left(c)

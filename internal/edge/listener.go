@@ -96,7 +96,7 @@ func (l *listener) configure(name string, c *config.Listener, t *tls.Config) {
 // welcome passes a connection on to the engine, unless its client has too many already.
 func (l *listener) welcome(nc net.Conn) {
 	cfg := l.terms.Load()
-	c := &conn{Conn: nc, listener: l, shard: l.edge.shards.Add(1), born: time.Now(), write: time.Duration(cfg.Timeouts.Write)}
+	c := &conn{Conn: nc, socket: nc, listener: l, shard: l.edge.shards.Add(1), born: time.Now(), write: time.Duration(cfg.Timeouts.Write)}
 	c.heads.rate = rateOfHeads(cfg.Listener)
 	c.neighbour = addrPort(nc.RemoteAddr())
 	c.peer = c.neighbour

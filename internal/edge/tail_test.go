@@ -77,7 +77,7 @@ func (g *gate) get(path string) {
 // Who watches is told of what it wants to know, although there is no access log; and why, if it asks.
 func TestWatching(t *testing.T) {
 	g := start(t, watched, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
-	orders, missing, explained := g.watch("route=orders"), g.watch("reason=no_route"), g.watch("explain=true&path=/orders/*")
+	orders, missing, explained := g.watch("route=orders"), g.watch("reason=no_route&explain=true"), g.watch("explain=true&path=/orders/*")
 	for _, path := range []string{"/hello", "/orders/1?a=b", "/nowhere"} {
 		g.get(path)
 	}
@@ -86,7 +86,7 @@ func TestWatching(t *testing.T) {
 		t.Errorf("of orders: %+v", one)
 	}
 	if one := g.told(missing, 1)[0]; one.Path != "/nowhere" || one.Status != http.StatusNotFound || one.Reason != "no_route" ||
-		!strings.Contains(one.Error, "nothing serves") {
+		!strings.Contains(one.Error, "nothing serves") || len(one.Steps) != 1 || one.Steps[0].Verdict != "lost" {
 		t.Errorf("of what nothing serves: %+v", one)
 	}
 	one := g.told(explained, 1)[0]

@@ -151,3 +151,16 @@ func (s *Snapshot) noteWinner(x *exchange.Exchange, q *route.Query, won *route.R
 	}
 	x.Note(exchange.StageMatch, won.Name, "won", why)
 }
+
+// noteMiss notes that nothing takes a live exchange. Why each route was passed over is for a rehearsal to say, which may
+// take its time.
+func noteMiss(x *exchange.Exchange, miss route.Miss) {
+	if !x.Explaining() || x.Rehearsal {
+		return
+	}
+	why := "no route and no registered host takes it"
+	if miss.Any() {
+		why = "routes take it, but not by this method"
+	}
+	x.Note(exchange.StageMatch, x.Host, "lost", why+"; `sallyport explain` tells why each one was passed over")
+}

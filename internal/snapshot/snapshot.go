@@ -94,6 +94,7 @@ func (s *Snapshot) Handle(x *exchange.Exchange) (*http.Response, error) {
 
 // missed says why nothing serves the exchange.
 func missed(x *exchange.Exchange, miss route.Miss) error {
+	noteMiss(x, miss)
 	if miss.Any() {
 		e := exchange.Errorf(exchange.MethodNotAllowed, "%s is not allowed here", x.Request.Method)
 		e.Header = http.Header{"Allow": {miss.Allow()}}

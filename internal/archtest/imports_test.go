@@ -38,6 +38,7 @@ func forbidden() map[string]string {
 func confined() map[string][]string {
 	return map[string][]string{
 		"github.com/fsnotify/fsnotify":             {"internal/cert", "internal/watch"},
+		"github.com/maypok86/otter/v2":             {"internal/objects"},
 		"github.com/miekg/dns":                     {"internal/registry"},
 		"github.com/pires/go-proxyproto":           {"internal/edge"},
 		"github.com/prometheus/client_golang":      {"internal/metric"},
@@ -47,9 +48,9 @@ func confined() map[string][]string {
 		"log":                                      {"internal/admin", "internal/daemon", "internal/edge"}, // for http.Server, which wants one
 		"net/http/httputil":                        {},
 		"os/exec":                                  {"examples", "internal/gen"},
-		"testing":                                  {"filter/filtertest", "internal/store"},
+		"testing":                                  {"filter/filtertest", "internal/objects", "internal/store"},
 		"github.com/google/go-cmp":                 {"internal/store"},
-		"pgregory.net/rapid":                       {"internal/store"},
+		"pgregory.net/rapid":                       {"internal/objects", "internal/store"},
 		"go.uber.org/goleak":                       {},
 		"github.com/coder/websocket":               {},
 		"github.com/rogpeppe/go-internal":          {},

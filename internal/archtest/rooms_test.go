@@ -57,6 +57,7 @@ func rooms() map[string]int {
 		"internal/lease":     0,
 		"internal/listen":    0,
 		"internal/metric":    0,
+		"internal/objects":   0,
 		"internal/overload":  0,
 		"internal/version":   0,
 		"internal/watch":     0,

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/net/http/httpguts"
+
 	"github.com/asynched/api-gateway/exchange"
 )
 
@@ -29,6 +31,7 @@ func (v *visit) answer(resp *http.Response) {
 	for name, values := range resp.Header {
 		h[name] = values
 	}
+	dropBadTrailers(resp.Trailer)
 	if v.x.Instance != "" {
 		via(h, resp.ProtoMajor, resp.ProtoMinor)
 	}
@@ -44,6 +47,7 @@ func (v *visit) answer(resp *http.Response) {
 		v.cut(err)
 		return
 	}
+	dropBadTrailers(resp.Trailer)
 	sendTrailers(h, resp, announced)
 }
 
@@ -55,6 +59,16 @@ func (v *visit) closeUnfinished(h http.Header) {
 	doubtful := v.fault != nil && v.fault.Status == http.StatusBadRequest
 	if r.ProtoMajor == 1 && (v.body.unfinished() || untaken || doubtful) {
 		h["Connection"] = closing
+	}
+}
+
+// dropBadTrailers removes the trailers that cannot be sent, or must not be: those that say where a message ends, or how it is
+// to be understood (RFC 9110, 6.5.1). The engine for HTTP/2 would never end a stream of whose trailers it sends none.
+func dropBadTrailers(trailers http.Header) {
+	for name := range trailers {
+		if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidTrailerHeader(name) {
+			delete(trailers, name)
+		}
 	}
 }
 

@@ -92,6 +92,58 @@ func TestTrailersBesideALength(t *testing.T) {
 	}
 }
 
+// Trailers that cannot be sent, or must not be, are left out, and the answer ends as it should.
+func TestBadTrailers(t *testing.T) {
+	for _, test := range []struct{ head, trailers, want string }{
+		{"", "X Sum: 42\r\n", "map[]"},
+		{"", "Content-Length: 7\r\nTransfer-Encoding: gzip\r\nHost: evil.example\r\n", "map[]"},
+		{"", "X Sum: 1\r\nX-Sum: 42\r\n", "map[X-Sum:[42]]"},
+		{"Trailer: X Sum\r\n", "X Sum: 42\r\n", "map[]"},
+		{"Trailer: X Sum, X-Sum\r\n", "X Sum: 42\r\nX-Sum: 42\r\n", "map[X-Sum:[42]]"},
+	} {
+		origin := rawOrigin(t, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"+test.head+"\r\n3\r\nabc\r\n0\r\n"+test.trailers+"\r\n")
+		g := startAt(t, oneService, origin)
+		for name, client := range clients(t) {
+			client.Timeout = 5 * time.Second
+			resp, err := client.Get(g.url("/"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(resp.Body)
+			_ = resp.Body.Close()
+			if resp.Trailer == nil {
+				resp.Trailer = http.Header{}
+			}
+			if got := fmt.Sprint(resp.Trailer); err != nil || string(body) != "abc" || got != test.want {
+				t.Errorf("%s, %+v: %q, trailers %v, %v", name, test, body, got, err)
+			}
+		}
+	}
+}
+
+// rawOrigin starts an origin that has one answer to everything, byte for byte, and hangs up after it.
+func rawOrigin(t *testing.T, answer string) (address string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			if _, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+				_, _ = io.WriteString(c, answer)
+			}
+			_ = c.Close()
+		}
+	}()
+	return l.Addr().String()
+}
+
 func TestInterimResponses(t *testing.T) {
 	g := start(t, oneService, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Link", "</style.css>; rel=preload")

@@ -80,6 +80,13 @@ func (a *answers) wasTorn() bool {
 	return a.torn
 }
 
+// endless tells whether the answer may be one that only the end of the connection ends.
+func (a *answers) endless() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.state == answerAny
+}
+
 // take takes in what has been read from the connection and returns how much of it was asked for.
 func (a *answers) take(p []byte) int {
 	a.mu.Lock()

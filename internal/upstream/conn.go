@@ -17,6 +17,7 @@ type conn struct {
 	answers answers // of HTTP/1.1
 	ended   bool    // for the reader: the rest is not wanted
 	tls     handshake
+	beneath *beneath // of TLS; nil without it
 	owned   owned
 
 	looks bool         // whether it is idle; the engine does so itself for HTTP/2
@@ -65,6 +66,9 @@ func (c *conn) Read(p []byte) (int, error) {
 			if !errors.Is(err, net.ErrClosed) {
 				c.answers.broken()
 				c.over.Store(true)
+			}
+			if err == io.EOF && c.cutShort() {
+				err = io.ErrUnexpectedEOF
 			}
 			return 0, err
 		}

@@ -74,9 +74,13 @@ func (d *dialer) secure(ctx context.Context, network, address string) (net.Conn,
 		config.ServerName = host
 	}
 	shake := new(handshake)
+	var floor *beneath
 	if d.http2 {
-		beneath := &shaken{Conn: raw}
-		raw, shake = beneath, &beneath.handshake
+		under := &shaken{Conn: raw}
+		raw, shake = under, &under.handshake
+	} else {
+		floor = &beneath{Conn: raw}
+		raw = floor
 	}
 	shake.began = time.Now()
 	c := tls.Client(raw, config)
@@ -89,7 +93,9 @@ func (d *dialer) secure(ctx context.Context, network, address string) (net.Conn,
 	}
 	shake.ended = time.Now()
 	if !d.http2 {
-		return d.conn(c, began, *shake), nil
+		w := d.conn(c, began, *shake)
+		w.beneath = floor
+		return w, nil
 	}
 	raw.(*shaken).owned.took = shake.ended.Sub(began)
 	if got := c.ConnectionState().NegotiatedProtocol; got != "h2" {

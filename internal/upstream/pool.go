@@ -1,14 +1,12 @@
 package upstream
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"net/http"
 	"time"
 
 	"github.com/asynched/api-gateway/config"
-	"github.com/asynched/api-gateway/internal/overload"
 )
 
 // Bounds of a pool.
@@ -25,19 +23,23 @@ const (
 
 // A pool keeps connections to instances, by address. It is what the standard library makes of it, as far as this package
 // can tell from outside: send.go holds all that depends on how its errors look.
-type pool struct{ *http.Transport }
+type pool struct {
+	*http.Transport
+	forget func()
+}
 
 // newPool makes a pool for the protocol, connect timeout and TLS of the configuration. It never goes through a proxy of
 // the environment.
-func newPool(c *config.Service, files tlsFiles, dial dialFunc) (*pool, error) {
+func newPool(c *config.Service, files tlsFiles, env Env) (*pool, error) {
 	secrets, err := files.config(c)
 	if err != nil {
 		return nil, err
 	}
+	dial := env.Dial
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
 	}
-	d := &dialer{timeout: time.Duration(c.Timeouts.Connect), tls: secrets, http2: c.HTTP2()}
+	d := &dialer{dial: counted(dial), timeout: time.Duration(c.Timeouts.Connect), tls: secrets, http2: c.HTTP2()}
 	var protocols http.Protocols
 	protocols.SetHTTP1(!c.HTTP2())
 	protocols.SetHTTP2(c.HTTP2() && c.Secure())
@@ -56,30 +58,20 @@ func newPool(c *config.Service, files tlsFiles, dial dialFunc) (*pool, error) {
 	if c.HTTP2() {
 		t.IdleConnTimeout = idleTime // for HTTP/1.1 the connection itself looks after that
 	}
+	p := &pool{t, func() {}}
 	closeIdle := t.CloseIdleConnections
 	if c.HTTP2() {
 		closeIdle = func() {} // a connection that is new is idle too, and those who wait for it would lose it
+	} else if env.Yields != nil {
+		p.forget = env.Yields(closeIdle)
 	}
-	d.dial = counted(relieved(dial, closeIdle))
 	t.DialContext, t.DialTLSContext = capped(d.plain, closeIdle), capped(d.secure, closeIdle)
-	return &pool{t}, nil
-}
-
-// relieved makes idle connections give way when the gateway has no descriptor for a new one: they may be to other
-// instances.
-func relieved(dial dialFunc, closeIdle func()) dialFunc {
-	return func(ctx context.Context, network, address string) (net.Conn, error) {
-		c, err := dial(ctx, network, address)
-		if err == nil || !overload.Short(err) {
-			return c, err
-		}
-		closeIdle()
-		return dial(ctx, network, address)
-	}
+	return p, nil
 }
 
 // Close closes the connections that are idle, after the last service that used the pool.
 func (p *pool) Close() error {
+	p.forget()
 	p.CloseIdleConnections()
 	return nil
 }

@@ -25,6 +25,9 @@ type Env struct {
 	Metrics *metric.Set
 	// Dial makes connections; nil is the system's.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Yields is told of each pool how its idle connections are closed, for when there are too few file descriptors. It returns
+	// how to forget that again. Nil is told nothing.
+	Yields func(closeIdle func()) (forget func())
 	// Keep returns how many bytes of requests' bodies may be kept to send them again, over all services; nil is 64 MiB, which
 	// it cannot exceed. It is called for each 4 KiB.
 	Keep func() int64
@@ -81,7 +84,7 @@ func compileFor(name string, c *config.Service, env Env) (*Settings, error) {
 		return compile(c, env, env.Engine, "")
 	}
 	pooled, err := lease.Borrow(env.Leases, "upstream/pool/"+poolKey(name, c, files), func() (*pool, error) {
-		return newPool(c, files, env.Dial)
+		return newPool(c, files, env)
 	})
 	if err != nil {
 		return nil, err

@@ -37,15 +37,16 @@ func classFor(n int64) uint8 {
 	return classes - 1
 }
 
-// pick returns the class of the next block of a body that has so many bytes already. Of a known rest it wastes at most a
-// quarter of what it takes; a body of unknown length grows by about as much as it has.
-func pick(have, rest int64) uint8 {
-	if rest <= 0 {
-		return classFor(have)
-	}
-	c := classFor(rest)
-	for c > 0 && rest < int64(sizeOf(c))*3/4 {
+// pick returns the class of the next block of a body that has so many bytes, and of which piece has come. If it is known how
+// many more follow, at most a quarter of the block stays empty; if not, more is less than 0, a body grows by about as much
+// as it has, and what is too much is given back in the end.
+func pick(have, piece, more int64) uint8 {
+	c := classFor(piece + max(0, more))
+	for c > 0 && piece+max(0, more) < int64(sizeOf(c))*3/4 {
 		c--
+	}
+	if more < 0 {
+		c = max(c, classFor(have))
 	}
 	return c
 }

@@ -48,9 +48,9 @@ func newBody(l *ledger, limit int64) *body {
 	return b
 }
 
-// append takes p, of which the writer knows that rest more bytes follow, or nothing. It reports whether all of it is
+// append takes p, after which so many more bytes follow, or less than 0 if that is not known. It reports whether all of it is
 // held; if not, the body slides from then on, and readers that have not read what is lost get ErrTooSlow.
-func (b *body) append(p []byte, rest int64) (held bool) {
+func (b *body) append(p []byte, more int64) (held bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	held = true
@@ -61,7 +61,7 @@ func (b *body) append(p []byte, rest int64) (held bool) {
 		}
 		last := b.tail()
 		if last == nil {
-			if last = b.grow(int64(len(p)) + rest); last == nil {
+			if last = b.grow(int64(len(p)), more); last == nil {
 				held = false
 				b.sliding = true
 				b.lose(len(p))
@@ -90,8 +90,8 @@ func (b *body) tail() *block {
 }
 
 // grow adds a block, nil if there is no room for one even without the oldest of the window.
-func (b *body) grow(rest int64) *block {
-	class := pick(b.size, rest)
+func (b *body) grow(piece, more int64) *block {
+	class := pick(b.size, piece, more)
 	for !b.ledger.take(int64(sizeOf(class))) {
 		if b.sliding && len(b.blocks) > 1 {
 			b.shift()

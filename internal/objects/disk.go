@@ -64,6 +64,7 @@ type Disk struct {
 	scanned  atomic.Bool
 	relief   sync.Mutex
 
+	shut   atomic.Bool // as closed, for those who only look
 	mu     sync.Mutex
 	closed bool
 	spools sync.WaitGroup
@@ -190,8 +191,16 @@ func prepareDir(dir string) (lock *os.File, err error) {
 	return lock, nil
 }
 
-// Close waits for what is being written, which is given up, and lets go of the directory. Objects that were found can
-// still be read. Closing twice is no error.
+// ready returns ErrClosed, or the error of the context.
+func (d *Disk) ready(ctx context.Context) error {
+	if d.shut.Load() {
+		return ErrClosed
+	}
+	return ctx.Err()
+}
+
+// Close waits for what is being written, which is given up, and lets go of the directory. Run must have ended. Objects that
+// were found can still be read; other calls return ErrClosed. Closing twice is no error.
 func (d *Disk) Close() error {
 	d.mu.Lock()
 	if d.closed {
@@ -199,6 +208,7 @@ func (d *Disk) Close() error {
 		return nil
 	}
 	d.closed = true
+	d.shut.Store(true)
 	close(d.quit)
 	d.mu.Unlock()
 	d.spools.Wait()
@@ -237,14 +247,22 @@ func (d *Disk) mayHold(p *Purge) bool {
 
 // Purge implements Storage. It is on the disk before it is acknowledged; the error is ErrDisk if it could not be written:
 // then it holds until the process ends.
-func (d *Disk) Purge(ctx context.Context, p Purge) error { return d.purges.purge(ctx, p) }
+func (d *Disk) Purge(ctx context.Context, p Purge) error {
+	if err := d.ready(ctx); err != nil {
+		return err
+	}
+	return d.purges.purge(ctx, p)
+}
 
 // Mark implements Storage.
 func (d *Disk) Mark() Mark { return Mark(d.purges.last.Load()) }
 
 // List implements Storage.
 func (d *Disk) List(ctx context.Context, prefix string, limit int) ([]Info, error) {
-	return d.list(nil, prefix, limit), ctx.Err()
+	if err := d.ready(ctx); err != nil {
+		return nil, err
+	}
+	return d.list(nil, prefix, limit), nil
 }
 
 func (d *Disk) list(into []Info, prefix string, limit int) []Info {

@@ -244,6 +244,12 @@ func TestDirectory(t *testing.T) {
 	if err := w.Commit(t.Context(), nil); !errors.Is(err, objects.ErrClosed) {
 		t.Errorf("Commit after Close: %v", err)
 	}
+	_, find := d.Find(t.Context(), []byte("a"))
+	_, create := d.Create(t.Context(), objectstest.Spec("b"))
+	if err := d.Purge(t.Context(), objects.Purge{Scope: objects.All}); !errors.Is(err, objects.ErrClosed) ||
+		!errors.Is(find, objects.ErrClosed) || !errors.Is(create, objects.ErrClosed) {
+		t.Errorf("after Close: %v, %v, %v", err, find, create)
+	}
 	_ = os.WriteFile(filepath.Join(dir, "tmp", "left"), []byte("x"), 0o600)
 	_ = os.WriteFile(filepath.Join(dir, "00", "README"), []byte("a stranger"), 0o600)
 	d, shut = openDisk(t, dir)

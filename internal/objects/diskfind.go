@@ -15,7 +15,7 @@ const foundOverhead = 512
 // Find implements Storage.
 func (d *Disk) Find(ctx context.Context, key []byte) (*Object, error) {
 	hash := d.purges.of(key)
-	if err := ctx.Err(); err != nil {
+	if err := d.ready(ctx); err != nil {
 		return nil, err
 	}
 	o := d.find(hash, key)

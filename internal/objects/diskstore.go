@@ -14,7 +14,7 @@ func (d *Disk) Create(ctx context.Context, spec Spec) (*Writer, error) {
 	if err := spec.check(); err != nil {
 		return nil, err
 	}
-	if err := ctx.Err(); err != nil {
+	if err := d.ready(ctx); err != nil {
 		return nil, err
 	}
 	l := d.purges.label(&spec)

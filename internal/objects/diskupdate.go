@@ -17,7 +17,7 @@ const slack = 256 << 10
 // Update implements Storage. The file gets another footer; one that was not written whole ends the object at the next
 // start.
 func (d *Disk) Update(ctx context.Context, old *Object, meta Meta, since Mark) error {
-	if err := ctx.Err(); err != nil {
+	if err := d.ready(ctx); err != nil {
 		return err
 	}
 	data, err := d.opts.Codec.Append(nil, meta.Value)

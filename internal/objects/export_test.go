@@ -32,13 +32,6 @@ func parts(s Storage) (*ledger, *purges) {
 	return nil, nil
 }
 
-// Closed tells whether a disk is closed.
-func Closed(d *Disk) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.closed
-}
-
 // Peek returns what a reader shows, without reading it.
 func Peek(r *Reader) []byte {
 	_ = r.fetch()

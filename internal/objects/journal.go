@@ -20,6 +20,7 @@ type journal struct {
 
 	mu      sync.Mutex
 	known   map[purgeName]*known
+	prefix  map[string]*known // those of known that are prefixes
 	pending []byte
 	written uint64 // purges that are in pending, or were
 	records int    // in the file
@@ -28,6 +29,7 @@ type journal struct {
 	f       *os.File
 	flushed uint64
 	broken  bool // the end of the file is not to be trusted
+	closed  bool
 }
 
 type purgeName struct {
@@ -45,7 +47,7 @@ type known struct {
 // openJournal reads the journal in dir, and returns the greatest place in the order that it knows. What follows the first
 // record that is not whole was never acknowledged.
 func openJournal(dir string) (j *journal, last uint64, err error) {
-	j = &journal{path: filepath.Join(dir, "purges"), known: make(map[purgeName]*known)}
+	j = &journal{path: filepath.Join(dir, "purges"), known: make(map[purgeName]*known), prefix: make(map[string]*known)}
 	data, err := os.ReadFile(j.path)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, 0, err
@@ -72,6 +74,9 @@ func (j *journal) learn(p pastPurge) *known {
 	if k == nil {
 		k = &known{}
 		j.known[name] = k
+		if p.Scope == ByPrefix {
+			j.prefix[p.Text] = k
+		}
 	}
 	if p.Soft && p.seq > k.soft.seq {
 		k.soft = p.stamp
@@ -97,6 +102,9 @@ func (j *journal) keep(p pastPurge) error {
 
 	j.flush.Lock()
 	defer j.flush.Unlock()
+	if j.closed {
+		return ErrClosed
+	}
 	if j.flushed >= mine && !j.broken {
 		return nil
 	}
@@ -194,8 +202,8 @@ func (j *journal) judge(l *label) (gone bool) {
 			return true
 		}
 	}
-	for name, k := range j.known {
-		if name.scope == ByPrefix && strings.HasPrefix(l.key, name.text) && k.judge(l) {
+	for prefix, k := range j.prefix {
+		if strings.HasPrefix(l.key, prefix) && k.judge(l) {
 			return true
 		}
 	}
@@ -248,6 +256,9 @@ func (j *journal) forget(settled map[purgeName]known, born uint64, sync func() e
 		k.hard = 0
 		if k.soft.seq <= born {
 			delete(j.known, name)
+			if name.scope == ByPrefix {
+				delete(j.prefix, name.text)
+			}
 		}
 	}
 	worth := j.records > 2*len(j.known)+256
@@ -260,6 +271,9 @@ func (j *journal) forget(settled map[purgeName]known, born uint64, sync func() e
 	}
 	j.flush.Lock()
 	defer j.flush.Unlock()
+	if j.closed {
+		return nil
+	}
 	return j.rewrite()
 }
 
@@ -281,15 +295,12 @@ func (j *journal) excess() (list []pastPurge) {
 	return list
 }
 
+// close lets go of the file. What comes afterwards is ErrClosed.
 func (j *journal) close() error {
 	j.flush.Lock()
 	defer j.flush.Unlock()
-	if j.f == nil {
-		return nil
-	}
-	err := j.f.Close()
-	j.f = nil
-	return err
+	j.closed = true
+	return j.f.Close()
 }
 
 // appendPurge appends a record: its length, its checksum, and the purge.

@@ -210,6 +210,42 @@ func TestTooLarge(t *testing.T) {
 	}
 }
 
+// TestWindowFollowsReaders: of what is not stored only what somebody has not read is held.
+func TestWindowFollowsReaders(t *testing.T) {
+	m := newMemory(t, objects.MemoryOptions{Bytes: 64 << 20, MaxObject: 4 << 20})
+	w, _ := m.Create(t.Context(), objectstest.Spec("a"))
+	o := w.Object()
+	r := o.Reader(t.Context(), 0, -1)
+	o.Release()
+	_, _ = w.Write(make([]byte, 5<<20))
+	if held, _, _ := objects.Balance(m); held < 3<<20 {
+		t.Errorf("%d bytes are held of 5 MiB, the limit is 4 MiB", held)
+	}
+	_ = r.Close()
+	if held, _, _ := objects.Balance(m); held > 100<<10 {
+		t.Errorf("%d bytes are held for nobody", held)
+	}
+	w.Abort(nil)
+
+	w, _ = m.Create(t.Context(), objectstest.Spec("a"))
+	o = w.Object()
+	r = o.Reader(t.Context(), 0, -1)
+	o.Release()
+	for range 100 {
+		_, _ = w.Write(make([]byte, 100_000))
+		if _, err := io.ReadFull(&r, make([]byte, 100_000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, _ = w.Write([]byte("x"))
+	_, _ = r.Read(make([]byte, 1))
+	if held, _, _ := objects.Balance(m); held > 200<<10 {
+		t.Errorf("%d bytes are held of what everybody has read", held)
+	}
+	_ = r.Close()
+	w.Abort(nil)
+}
+
 // TestNobodyReadsAlong: nothing is held of what is not stored and nobody reads.
 func TestNobodyReadsAlong(t *testing.T) {
 	m := newMemory(t, objects.MemoryOptions{Bytes: 16 << 20, MaxObject: 128 << 10})

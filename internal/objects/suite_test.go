@@ -51,6 +51,9 @@ func balanced(t testing.TB, s objects.Storage) {
 	}
 	objects.Sweep(s)
 	held, faults, records := objects.Balance(s)
+	for end := time.Now().Add(5 * time.Second); held > 0 && time.Now().Before(end); time.Sleep(time.Millisecond) {
+		held, faults, records = objects.Balance(s) // what was aborted goes when its goroutine sees it
+	}
 	if held != 0 || faults != 0 || records != 0 {
 		t.Errorf("%d bytes are held in the end, %d references were given up twice, %d records are left", held, faults, records)
 	}
@@ -72,9 +75,7 @@ func newDisk(t testing.TB, opts objects.DiskOptions) *objects.Disk {
 	stop := run(t, d)
 	scanned(t, d)
 	t.Cleanup(func() {
-		if _, err := d.List(context.Background(), "", 0); err == nil && !objects.Closed(d) {
-			balanced(t, d)
-		}
+		balanced(t, d)
 		stop()
 		if err := d.Close(); err != nil {
 			t.Error(err)

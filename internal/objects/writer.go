@@ -50,10 +50,12 @@ func (f commitFunc) commit(ctx context.Context, w *Writer) error { return f(ctx,
 func (f commitFunc) spill(*Writer) bool                          { return false }
 func (f commitFunc) drop(*Writer, bool)                          {}
 
-// Object returns the object for somebody who reads along, and releases it. It may be called by any goroutine until the
-// writer has ended.
+// Object returns the object for somebody who reads along, and releases it. It may be called by any goroutine, also when the
+// writer has ended; it is nil if the object is gone by then.
 func (w *Writer) Object() *Object {
-	w.o.Acquire()
+	if !w.o.hold() {
+		return nil
+	}
 	return w.o
 }
 
@@ -74,11 +76,11 @@ func (w *Writer) Write(p []byte) (int, error) {
 	if w.spool == nil && w.reason == nil && (b.size+int64(len(p)) > w.limit || w.size > w.limit) {
 		w.overflow(ErrTooLarge)
 	}
-	rest := int64(0)
-	if w.size > 0 {
-		rest = w.size - b.size - int64(len(p))
+	more := int64(-1)
+	if w.size >= 0 {
+		more = w.size - b.size - int64(len(p)) // less than 0 if the hint was wrong
 	}
-	if !b.append(p, max(0, rest)) && w.reason == nil {
+	if !b.append(p, more) && w.reason == nil {
 		w.reason = ErrNoRoom
 	}
 	if w.spool != nil {

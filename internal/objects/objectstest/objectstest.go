@@ -41,6 +41,7 @@ func Run(t *testing.T, make func(t *testing.T) objects.Storage) {
 		{"purge softly", testSoftPurge},
 		{"purge what is on its way", testPurgeOnItsWay},
 		{"purge since a mark", testPurgeSinceMark},
+		{"purge under load", testPurgeUnderLoad},
 		{"list", testList},
 		{"twin", testTwin},
 		{"load", testLoad},

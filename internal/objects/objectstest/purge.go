@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
+	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -193,6 +196,53 @@ func testUpdateUnderLoad(t *testing.T, s objects.Storage) {
 	if o := find(t, s, "n"); o == nil || len(o.Meta().Value.(string)) != workers*updates {
 		t.Errorf("after %d updates: %v", workers*updates, o)
 	}
+}
+
+// testPurgeUnderLoad: what was asked for before a purge began is not found once it has returned, whatever others do.
+func testPurgeUnderLoad(t *testing.T, s objects.Storage) {
+	const purges = 150
+	var asked atomic.Int64
+	quit := make(chan struct{})
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-quit:
+					return
+				default:
+				}
+				spec := Spec("p/a", "t")
+				spec.Since = s.Mark()
+				spec.Meta = Meta(fmt.Sprint(asked.Add(1)))
+				_ = Try(t, s, spec, []byte("x"))
+			}
+		})
+	}
+	for i := range purges {
+		before := asked.Load()
+		for asked.Load() < before+5 {
+			runtime.Gosched()
+		}
+		before = asked.Load()
+		purge(t, s, []objects.Purge{
+			{Scope: objects.ByKey, Text: "p/a"},
+			{Scope: objects.ByTag, Text: "t"},
+			{Scope: objects.ByPrefix, Text: "p/"},
+			{Scope: objects.ByHost, Text: "host.test"},
+			{Scope: objects.All},
+		}[i%5])
+		o, err := s.Find(t.Context(), []byte("p/a"))
+		if err != nil {
+			continue
+		}
+		if n, _ := strconv.ParseInt(o.Meta().Value.(string), 10, 64); n <= before {
+			t.Errorf("purge %d: number %d is found, asked for before number %d", i, n, before)
+		}
+		o.Release()
+	}
+	close(quit)
+	wg.Wait()
 }
 
 // testLoad does everything at once. What is found must be what was stored under that key.

@@ -139,7 +139,7 @@ func (d *Daemon) build(ctx context.Context, c *config.Config) error {
 		Path: d.opts.Config, Environ: os.LookupEnv, Kinds: d.opts.Kinds, Store: kept, Log: d.log, Prepare: d.prepare,
 		Env: snapshot.Env{
 			Lender: lease.New(), Groups: d.groups, Metrics: d.metrics, Hosts: d.registry.Find, Log: d.log,
-			Dial: d.protection.dial(), Keep: d.protection.keep,
+			Dial: d.protection.dial(), Yields: d.protection.files.Yields, Keep: d.protection.keep,
 		},
 	})
 	d.admin = admin.New(admin.Options{

@@ -32,18 +32,27 @@ func setIdle(nc net.Conn, idle bool) {
 const shedEvery = 5 * time.Millisecond
 
 // shedFor has idle connections make room for n descriptors, and for some more, so that it need not be done for each one.
+// Where clients have too few, those to instances give way too.
 func (e *Edge) shedFor(n int) {
+	if !e.shedClients(n) {
+		e.files.Yield()
+	}
+}
+
+// shedClients reports whether there were enough.
+func (e *Edge) shedClients(n int) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if time.Since(e.shedAt) < shedEvery {
-		return
+		return true // and those that were closed may not be gone yet
 	}
-	e.shed(causeDescriptors, func(idle int) int { return n + idle/64 })
+	shed := e.shed(causeDescriptors, func(idle int) int { return n + idle/64 })
 	e.shedAt = time.Now()
+	return shed >= n
 }
 
-// GiveWay has some idle connections make room for one to an instance.
-func (e *Edge) GiveWay() { e.shedFor(1) }
+// GiveWay has some idle connections of clients make room for one to an instance.
+func (e *Edge) GiveWay() { e.shedClients(1) }
 
 // Relieve tells that the level of memory has changed. When connections are to be closed after their next answer anyhow,
 // half of the idle ones go at once, and all of them when requests are refused.
@@ -59,11 +68,11 @@ func (e *Edge) Relieve(to overload.Level) {
 }
 
 // shed closes idle connections, those that are idle for the longest first: as many as wanted says when it knows how many
-// there are. The caller holds mu.
+// there are. It returns how many. The caller holds mu.
 //
 // It does not close a connection under the engine, which may have read a request from it at this very moment. It makes
 // the read end that waits for the next request. A request that is there already is answered.
-func (e *Edge) shed(cause string, wanted func(idle int) int) {
+func (e *Edge) shed(cause string, wanted func(idle int) int) (n int) {
 	type candidate struct {
 		c     *conn
 		since int64
@@ -78,7 +87,7 @@ func (e *Edge) shed(cause string, wanted func(idle int) int) {
 		}
 		l.mu.Unlock()
 	}
-	n := min(wanted(len(idle)), len(idle))
+	n = min(wanted(len(idle)), len(idle))
 	slices.SortFunc(idle, func(a, b candidate) int { return cmp.Compare(a.since, b.since) })
 	for _, i := range idle[:n] {
 		if i.c.idle.CompareAndSwap(i.since, 0) {
@@ -86,4 +95,5 @@ func (e *Edge) shed(cause string, wanted func(idle int) int) {
 			e.metrics.Shed(cause)
 		}
 	}
+	return n
 }

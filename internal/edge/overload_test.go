@@ -287,6 +287,19 @@ func TestDescriptorsAreShort(t *testing.T) {
 	}
 }
 
+// Idle connections to instances do not keep clients out.
+func TestInstancesGiveWayToClients(t *testing.T) {
+	address, _, _ := counted(t)
+	var open atomic.Int64
+	open.Store(120)
+	files := overload.NewFiles(func() (int, int, bool) { return int(open.Load()), 128, true })
+	files.Yields(func() { open.Store(50) })
+	g := startAt(t, oneService, address, func(g *gate) { g.edge.Protect(nil, files) })
+	if resp, _ := exchangeOver(t, g.dial(), plainGet); resp.StatusCode != 200 {
+		t.Errorf("%d", resp.StatusCode)
+	}
+}
+
 // That there is no descriptor for a connection to an instance is not the instance's fault.
 func TestNoDescriptorForAnInstance(t *testing.T) {
 	address, _, _ := counted(t)

@@ -27,6 +27,10 @@ type Files struct {
 	asked atomic.Int64 // when it was last, from born
 	shed  atomic.Pointer[func()]
 
+	yielding sync.Mutex
+	yielders map[*func()]struct{}
+	yielded  time.Time
+
 	mu    sync.Mutex
 	limit int
 	open  int           // when the system was last asked
@@ -40,7 +44,7 @@ func NewFiles(ask func() (open, limit int, ok bool)) *Files {
 	if ask == nil {
 		ask = askSystem
 	}
-	f := &Files{ask: ask, born: time.Now()}
+	f := &Files{ask: ask, born: time.Now(), yielders: make(map[*func()]struct{})}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.count()
@@ -133,18 +137,60 @@ var errKept = errors.New("the last file descriptors are kept for the gateway its
 // for its error otherwise.
 func (f *Files) Dial(dial DialFunc) DialFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
-		if !f.plenty() && f.excess(func(limit int) int { return limit - reserve(limit)/2 }) >= 0 {
-			if shed := f.shed.Load(); shed != nil {
-				(*shed)()
-			}
-			return nil, errKept
+		c, err := f.dial(ctx, dial, network, address)
+		if err == nil || !Short(err) {
+			return c, err
 		}
-		c, err := dial(ctx, network, address)
-		if err == nil {
-			f.Opened()
+		if shed := f.shed.Load(); shed != nil {
+			(*shed)() // takes a moment
 		}
-		return c, err
+		f.Yield()
+		return f.dial(ctx, dial, network, address)
 	}
+}
+
+func (f *Files) dial(ctx context.Context, dial DialFunc, network, address string) (net.Conn, error) {
+	if !f.plenty() && f.excess(func(limit int) int { return limit - reserve(limit)/2 }) >= 0 {
+		return nil, errKept
+	}
+	c, err := dial(ctx, network, address)
+	if err == nil {
+		f.Opened()
+	}
+	return c, err
+}
+
+// yieldEvery is how long it is from one closing of the idle connections to instances to the next: the busy ones among them
+// are idle for a moment too.
+const yieldEvery = 100 * time.Millisecond
+
+// Yields notes how some idle connections to instances are closed, and returns how to forget that again.
+func (f *Files) Yields(closeIdle func()) (forget func()) {
+	key := &closeIdle
+	f.yielding.Lock()
+	defer f.yielding.Unlock()
+	f.yielders[key] = struct{}{}
+	return func() {
+		f.yielding.Lock()
+		defer f.yielding.Unlock()
+		delete(f.yielders, key)
+	}
+}
+
+// Yield closes the idle connections to instances. They would otherwise keep clients out for as long as they are kept.
+func (f *Files) Yield() {
+	if f == nil {
+		return
+	}
+	f.yielding.Lock()
+	defer f.yielding.Unlock()
+	if time.Since(f.yielded) < yieldEvery {
+		return
+	}
+	for closeIdle := range f.yielders {
+		(*closeIdle)()
+	}
+	f.yielded = time.Now()
 }
 
 // Short tells whether something failed because this process, or the machine, has no descriptors or no memory for sockets

@@ -27,6 +27,32 @@ func (s *table) ask() (open, limit int, ok bool) {
 	return s.open, s.limit, !s.unknown
 }
 
+// Idle connections to instances give way, at most ten times a second; who is forgotten does not.
+func TestYield(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &table{open: 1020, limit: 1024}
+		f := overload.NewFiles(s.ask)
+		closed := 0
+		forget := f.Yields(func() { s.open, closed = 500, closed+1 })
+		dial := f.Dial(func(context.Context, string, string) (net.Conn, error) { return nil, syscall.ECONNREFUSED })
+		if _, err := dial(t.Context(), "tcp", ""); !errors.Is(err, syscall.ECONNREFUSED) || closed != 1 {
+			t.Errorf("%v, closed %d times", err, closed)
+		}
+		for range 100 {
+			f.Yield()
+			time.Sleep(10 * time.Millisecond)
+		}
+		if closed != 10 {
+			t.Errorf("closed %d times in a second", closed)
+		}
+		forget()
+		time.Sleep(time.Second)
+		if f.Yield(); closed != 10 {
+			t.Error("closed after it was forgotten")
+		}
+	})
+}
+
 // What is opened is counted, and the system is asked only where that comes near the mark.
 func TestExcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -143,13 +169,13 @@ func TestDial(t *testing.T) {
 		for range 1024 {
 			f.Opened()
 		}
-		if _, err := dial(t.Context(), "tcp", ""); !overload.Short(err) || dialed != 2 || shed != 1 {
+		if _, err := dial(t.Context(), "tcp", ""); !overload.Short(err) || dialed != 4 || shed != 3 {
 			t.Errorf("%v, dialed %d times, shed %d", err, dialed, shed)
 		}
 		if s.open = 991; f.Excess() < 1 {
 			t.Error("clients may have what is kept for instances")
 		}
-		if _, err := dial(t.Context(), "tcp", ""); !errors.Is(err, syscall.EMFILE) || dialed != 3 {
+		if _, err := dial(t.Context(), "tcp", ""); !errors.Is(err, syscall.EMFILE) || dialed != 6 {
 			t.Errorf("%v, dialed %d times", err, dialed)
 		}
 	})

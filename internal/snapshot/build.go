@@ -33,6 +33,8 @@ type Env struct {
 	Hosts Hosts
 	// Dial makes connections to instances; nil is the system's.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Yields is told how idle connections to instances are closed; nil is not.
+	Yields func(closeIdle func()) (forget func())
 	// Keep returns how many bytes of requests' bodies may be kept to send them again; nil is 64 MiB.
 	Keep func() int64
 	// Log is the gateway's log.
@@ -99,7 +101,7 @@ func (b *builder) fail(path string, err error) {
 // buildServices makes a sender of each service, and the settings of registered hosts. One whose configuration has not
 // changed is the one that is running, so that what its balancer knows survives.
 func (b *builder) buildServices() {
-	env := upstream.Env{Leases: b.snap.leases, Metrics: b.env.Metrics, Dial: b.env.Dial, Keep: b.env.Keep}
+	env := upstream.Env{Leases: b.snap.leases, Metrics: b.env.Metrics, Dial: b.env.Dial, Yields: b.env.Yields, Keep: b.env.Keep}
 	for _, name := range sortedKeys(b.doc.Config.Services) {
 		s, err := upstream.New(name, b.doc.Config.Services[name], b.env.Groups.Group(name), env)
 		if err != nil {

@@ -126,7 +126,9 @@ func (d *Disk) sweep(ctx context.Context) error {
 			return err
 		}
 	}
-	d.unlink()
+	if !d.unlink() {
+		return nil // the journal must know of what may come back
+	}
 	if err := d.journal.forget(settled, oldest, d.syncDirs); err != nil {
 		d.diskErrors.Add(1)
 		d.outage.begin(err)

@@ -51,7 +51,7 @@ func TestBudget(t *testing.T) {
 	if peak.Load() > bytes*110/100 {
 		t.Errorf("%d bytes were held, of %d", peak.Load(), int64(bytes))
 	}
-	if st.Stored < bytes/2 || st.Commits < 1000 || st.Evictions[objects.EvictedSize] == 0 {
+	if st.Stored < bytes/2 || st.Commits < 1000 || st.Evictions[objects.EvictedSize]+st.Evictions[objects.EvictedPressure] < 1000 {
 		t.Errorf("the load was none: %+v", st)
 	}
 }
@@ -165,9 +165,10 @@ func TestPurgeManyByTag(t *testing.T) {
 	if err != nil || took > 50*time.Millisecond {
 		t.Errorf("purge took %v, %v", took, err)
 	}
-	if st := m.Stats(); st.Objects != 0 || st.Evictions[objects.EvictedPurged] != n {
-		t.Errorf("%+v", st)
-	}
+	until(t, "all objects go", func() bool { // another sweep may be about to take the last one
+		st := m.Stats()
+		return st.Objects == 0 && st.Evictions[objects.EvictedPurged] == n
+	})
 }
 
 // TestTooLarge: what is not stored still reaches those who read along, as long as they keep up.

@@ -42,27 +42,30 @@ func (r *removals) add(s *stored) {
 	}
 }
 
-// unlink removes the files that are to be removed. It returns when all are gone that were to be when it was called.
-func (d *Disk) unlink() {
+// unlink removes the files that are to be removed, and reports whether all are gone that were to be when it was called.
+// One that cannot be removed is tried again the next time, and counts until then.
+func (d *Disk) unlink() (all bool) {
 	r := &d.removals
 	r.work.Lock()
 	defer r.work.Unlock()
-	for {
-		r.mu.Lock()
-		list := r.list
-		r.list = nil
-		r.mu.Unlock()
-		if len(list) == 0 {
-			return
+	r.mu.Lock()
+	list := r.list
+	r.list = nil
+	r.mu.Unlock()
+	var left []*stored
+	for _, s := range list {
+		if err := os.Remove(s.path(d)); err != nil && !os.IsNotExist(err) {
+			d.diskErrors.Add(1)
+			d.outage.begin(err)
+			left = append(left, s)
+			continue
 		}
-		for _, s := range list {
-			if err := os.Remove(s.path(d)); err != nil && !os.IsNotExist(err) {
-				d.diskErrors.Add(1)
-				d.outage.begin(err)
-			}
-			d.usage.give(s.size.Load())
-		}
+		d.usage.give(s.size.Load())
 	}
+	r.mu.Lock()
+	r.list = append(r.list, left...)
+	r.mu.Unlock()
+	return len(left) == 0
 }
 
 // remover removes files until the context ends.

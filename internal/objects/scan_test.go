@@ -49,9 +49,7 @@ func TestScan(t *testing.T) {
 	took := time.Since(begin)
 	objects.Sweep(d)
 	t.Logf("purged by tag in %v, removed in %v", took, time.Since(begin))
-	if got := d.Stats().Objects; got != 0 {
-		t.Errorf("%d objects are left", got)
-	}
+	until(t, "all objects go", func() bool { return d.Stats().Objects == 0 })
 	stop()
 	if err := d.Close(); err != nil {
 		t.Error(err)

@@ -66,8 +66,8 @@ func (d *Disk) take(w *Writer) bool {
 
 // run brings the object to its end: a file that can be found, or nothing.
 func (s *spool) run() {
-	defer s.o.Release()
 	defer close(s.done)
+	defer s.o.Release() // first, so that the file is closed when the commit returns
 	err := s.copy()
 	if err == nil {
 		err = s.publish()

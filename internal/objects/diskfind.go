@@ -20,10 +20,10 @@ func (d *Disk) Find(ctx context.Context, key []byte) (*Object, error) {
 	}
 	o := d.find(hash, key)
 	if o == nil {
-		d.misses.add(hash)
+		d.misses.add()
 		return nil, ErrNotFound
 	}
-	d.hits.add(hash)
+	d.hits.add()
 	return o, nil
 }
 

@@ -91,10 +91,10 @@ func (m *Memory) Find(_ context.Context, key []byte) (*Object, error) {
 	hash := m.purges.of(key)
 	o := m.find(hash, key)
 	if o == nil {
-		m.misses.add(hash)
+		m.misses.add()
 		return nil, ErrNotFound
 	}
-	m.hits.add(hash)
+	m.hits.add()
 	return o, nil
 }
 

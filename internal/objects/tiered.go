@@ -73,10 +73,10 @@ func (t *Tiered) Close() error { return t.disk.Close() }
 func (t *Tiered) Find(ctx context.Context, key []byte) (*Object, error) {
 	hash := t.purges.of(key)
 	if o := t.memory.find(hash, key); o != nil {
-		t.memory.hits.add(hash)
+		t.memory.hits.add()
 		return o, nil
 	}
-	t.memory.misses.add(hash)
+	t.memory.misses.add()
 	o, err := t.disk.Find(ctx, key)
 	if err == nil && o.body.size <= t.memory.maxObject && o.entry.found.Add(1) > 1 {
 		if o.Acquire(); !offer(t.up, o) {

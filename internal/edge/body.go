@@ -115,6 +115,9 @@ func (b *body) next(p []byte) (int, error) {
 	case err != nil && b.ended.Load():
 		return n, errOver // it was woken, and the client is not to blame
 	case err != nil:
+		if !b.deadline.IsZero() && !time.Now().Before(b.deadline) {
+			err = os.ErrDeadlineExceeded // the engine takes a trailer that does not end in time for one that is too long
+		}
 		return n, bodyError(err)
 	case b.rate > 0:
 		if at > rateGrace && total < int64(at.Seconds()*float64(b.rate)) {

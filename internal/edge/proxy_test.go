@@ -404,9 +404,17 @@ func TestSlowBodyIsCut(t *testing.T) {
 	g := start(t, strings.Replace(oneService, `"127.0.0.1:0"`, `"127.0.0.1:0", timeouts: {body: 200ms}`, 1), http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 	}))
-	answer := g.raw("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 10\r\n\r\nabc")
-	if !strings.HasPrefix(answer, "HTTP/1.1 408") || !strings.Contains(answer, "client_timeout") {
-		t.Errorf("%q", answer)
+	for _, request := range []string{
+		"Content-Length: 10\r\n\r\nabc",
+		"Transfer-Encoding: chunked\r\n\r\n",
+		"Transfer-Encoding: chunked\r\n\r\n3\r\nab",
+		"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n",
+		"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-A: b\r\nX-",
+	} {
+		answer := g.raw("POST / HTTP/1.1\r\nHost: a.test\r\n" + request)
+		if !strings.HasPrefix(answer, "HTTP/1.1 408") || !strings.Contains(answer, "client_timeout") {
+			t.Errorf("%q: %q", request, answer)
+		}
 	}
 }
 

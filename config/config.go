@@ -21,6 +21,8 @@ type Config struct {
 	Overload Overload `json:"overload"`
 	// Store keeps what comes through the admin API.
 	Store Store `json:"store"`
+	// Cache is where the cache filters keep answers.
+	Cache Cache `json:"cache"`
 	// Log is the gateway's own log, on the standard error.
 	Log Log `json:"log"`
 	// AccessLog has one line for each exchange.

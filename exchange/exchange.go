@@ -51,6 +51,10 @@ type Exchange struct {
 	// Destination answers an exchange of a registered host: what the filters under defaults lead to. Nil on a configured
 	// route, which knows its own.
 	Destination Handler
+	// Cached is true if the answer comes out of the cache, and CacheStatus what the cache says about it (RFC 9211); "" if the
+	// exchange met none.
+	Cached      bool
+	CacheStatus string
 	// Stats count the exchange; they are of its route and service. Nil until a route is found.
 	Stats *metric.Route
 	// Attempts counts how often the request was sent to an instance.

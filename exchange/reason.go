@@ -23,6 +23,7 @@ const (
 	UpstreamConnect     Reason = "upstream_connect"
 	UpstreamTLS         Reason = "upstream_tls"
 	UpstreamReset       Reason = "upstream_reset"
+	NotCached           Reason = "not_cached"
 	UpstreamTimeout     Reason = "upstream_timeout"
 	UpstreamProtocol    Reason = "upstream_protocol"
 	RequestTimeout      Reason = "request_timeout"
@@ -179,6 +180,11 @@ func Reasons() []ReasonInfo {
 			FaultInjected, http.StatusServiceUnavailable, Gateway, "proxy_internal_response", "Failure on purpose",
 			"A `fault` filter of the route made this request fail, to rehearse a failure; the status is the one it is configured with. The service was not asked.",
 			"Nothing is broken. Take the `fault` filter off the route, lower its `share`, or set `observe: true`.",
+		},
+		{
+			NotCached, http.StatusGatewayTimeout, Downstream, "http_request_denied", "Not in the cache",
+			"The client said `Cache-Control: only-if-cached`, and the cache has no answer that it may have.",
+			"Ask without only-if-cached.",
 		},
 		{
 			UpstreamTimeout, http.StatusGatewayTimeout, Upstream, "http_response_timeout", "The service did not answer in time",

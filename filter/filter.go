@@ -9,6 +9,7 @@ import (
 
 	"github.com/asynched/api-gateway/exchange"
 	"github.com/asynched/api-gateway/internal/lease"
+	"github.com/asynched/api-gateway/internal/objects"
 	"github.com/asynched/api-gateway/spec"
 )
 
@@ -48,6 +49,9 @@ type Build struct {
 	// itself has, is an error. It shows nothing before it has counted, lives on over snapshots and is gone with the last
 	// one that has it. Values must come from the configuration or a fixed list, never from a request.
 	Counter func(name, help string, labels ...string) (Counter, error)
+	// Objects returns where cached answers are kept, the same storage for all filters. It is there as long as a snapshot has
+	// asked for it.
+	Objects func() (objects.Storage, error)
 }
 
 // A Counter counts for Prometheus. It may be used by many goroutines at once and allocates nothing but the first time.

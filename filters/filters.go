@@ -6,12 +6,14 @@ import (
 	"strings"
 
 	"github.com/asynched/api-gateway/filter"
+	"github.com/asynched/api-gateway/filters/cache"
 )
 
 // All returns the kinds of filters that come with the gateway.
 func All() []filter.Kind {
 	docs := docs()
 	return []filter.Kind{
+		cache.Kind(),
 		{Name: "fault", Doc: sentence(docs["Faults"]), New: func() filter.Filter { return new(Faults) }, Docs: docs},
 		{Name: "headers", Doc: sentence(docs["Headers"]), New: func() filter.Filter { return new(Headers) }, Docs: docs},
 		{Name: "mirror", Doc: sentence(docs["Mirror"]), New: func() filter.Filter { return new(Mirror) }, Docs: docs},

@@ -17,6 +17,7 @@ import (
 	"github.com/asynched/api-gateway/exchange"
 	"github.com/asynched/api-gateway/filter"
 	"github.com/asynched/api-gateway/internal/lease"
+	"github.com/asynched/api-gateway/internal/objects"
 	"github.com/asynched/api-gateway/spec"
 )
 
@@ -149,6 +150,7 @@ func (c Case) wrap(leases *lease.Borrower, next exchange.Handler) (exchange.Hand
 	handler, err := f.Wrap(&filter.Build{
 		Route: "test", Path: "filters[0]", Paths: c.Paths, Log: slog.New(slog.DiscardHandler), Leases: leases, Now: time.Now,
 		Service: c.service, Counter: counts.counter,
+		Objects: func() (objects.Storage, error) { return objects.NewMemory(objects.MemoryOptions{Bytes: 16 << 20}) },
 	}, next)
 	if err != nil {
 		return nil, []string{err.Error()}

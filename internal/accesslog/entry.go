@@ -33,7 +33,7 @@ type Entry struct {
 	// Status is the status code that the client got, GRPCStatus that of a gRPC call.
 	Status     int
 	GRPCStatus string
-	// AnsweredBy tells who made the answer: "upstream", "gateway" or, if there was none, "none".
+	// AnsweredBy tells who made the answer: "upstream", "gateway", "cache" or, if there was none, "none".
 	AnsweredBy string
 	// Cut tells that the answer had begun and could not be completed.
 	Cut bool
@@ -47,7 +47,7 @@ type Entry struct {
 	// Attempts counts how often the request was sent to an instance. Tries are those attempts, nil if there was one.
 	Attempts int
 	Tries    []exchange.Try
-	// Cache is the value of the Cache-Status field.
+	// Cache is what the cache says about the answer, as in Cache-Status.
 	Cache string
 
 	// Source is who is at fault, or if nothing went wrong, who made the answer. Reason tells what went wrong, and Error is
@@ -65,4 +65,5 @@ func (e *Entry) Fill(x *exchange.Exchange) {
 	e.Scheme, e.Host, e.Path, e.Upgrade = x.Scheme, x.Host, x.Path, x.Upgrade
 	e.Route, e.Service, e.Instance, e.Address = x.Route, x.Service, x.Instance, x.Address
 	e.Consumer, e.Attempts, e.Tries = x.Consumer, x.Attempts, x.Tries
+	e.Cache = x.CacheStatus
 }

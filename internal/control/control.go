@@ -248,5 +248,8 @@ func restartNeeded(running, next *config.Document) spec.Errors {
 	if !sameJSON(running.Config.Admin.TLS, next.Config.Admin.TLS) {
 		errs = append(errs, &spec.Error{Pos: next.Where("admin.tls"), Path: "admin.tls", Msg: "cannot change while the gateway runs: restart it, or leave it as it is"})
 	}
+	if !sameJSON(running.Config.Cache, next.Config.Cache) { // two storages cannot share a directory, and would double the memory
+		errs = append(errs, &spec.Error{Pos: next.Where("cache"), Path: "cache", Msg: "cannot change while the gateway runs: restart it, or leave it as it is"})
+	}
 	return errs
 }

@@ -138,7 +138,7 @@ func (d *Daemon) build(ctx context.Context, c *config.Config) error {
 	d.control = control.New(control.Options{
 		Path: d.opts.Config, Environ: os.LookupEnv, Kinds: d.opts.Kinds, Store: kept, Log: d.log, Prepare: d.prepare,
 		Env: snapshot.Env{
-			Lender: lease.New(), Groups: d.groups, Metrics: d.metrics, Hosts: d.registry.Find, Log: d.log,
+			Lender: lease.New(), Groups: d.groups, Metrics: d.metrics, Hosts: d.registry.Find, Log: d.log, Data: d.opts.Data,
 			Dial: d.protection.dial(), Yields: d.protection.files.Yields, Keep: d.protection.keep,
 		},
 	})

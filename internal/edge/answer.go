@@ -32,7 +32,7 @@ func (v *visit) answer(resp *http.Response) {
 		h[name] = values
 	}
 	dropBadTrailers(resp.Trailer)
-	if v.x.Instance != "" {
+	if v.x.Instance != "" || v.x.Cached {
 		via(h, resp.ProtoMajor, resp.ProtoMinor)
 	}
 	v.closeUnfinished(h)

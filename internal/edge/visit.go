@@ -116,6 +116,8 @@ func (v *visit) author() metric.Author {
 	switch {
 	case !v.sent:
 		return metric.Nobody
+	case v.passed && v.x.Cached:
+		return metric.Cache
 	case v.passed && v.x.Instance != "":
 		return metric.Upstream
 	}

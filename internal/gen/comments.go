@@ -11,7 +11,7 @@ import (
 )
 
 // commentPackages are the packages whose doc comments are shown to people.
-func commentPackages() []string { return []string{"client", "config", "filters"} }
+func commentPackages() []string { return []string{"client", "config", "filters", "filters/cache"} }
 
 // commentFiles returns the doc comments of exported types as Go files.
 func commentFiles(root string) ([]file, error) {

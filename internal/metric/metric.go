@@ -32,6 +32,7 @@ type Set struct {
 	services  map[string]*Service
 	listeners map[string]*Listener
 	extras    map[string]*extra
+	cache     *func() CacheStats
 }
 
 type pair struct{ route, service string }
@@ -62,6 +63,7 @@ func New(version string) *Set {
 		}, func() float64 { return float64(s.inFlight.sum()) }),
 		newInstanceGauges(s),
 		newGuardGauges(s),
+		newCacheGauges(s),
 		newBudgetGauges(s),
 		newEjectionGauges(s),
 		newConnectionGauges(s),

@@ -42,10 +42,11 @@ const (
 	Nobody   Author = iota // the client left, or was cut off, before there was an answer
 	Gateway                // an error, a redirect, a fixed response
 	Upstream               // an instance
+	Cache                  // the cache, with what an instance had answered before
 )
 
 // String returns the word that metrics and logs have for the author.
-func (a Author) String() string { return [...]string{"none", "gateway", "upstream"}[a] }
+func (a Author) String() string { return [...]string{"none", "gateway", "upstream", "cache"}[a] }
 
 // Observe counts one request that has ended: its method, the status code the client got, who made the answer, how long it
 // took, and the bytes of its bodies. An unknown method and a code outside 100 to 599 are counted as "other". It allocates nothing but the

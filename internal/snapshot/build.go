@@ -39,6 +39,8 @@ type Env struct {
 	Keep func() int64
 	// Log is the gateway's log.
 	Log *slog.Logger
+	// Data is the directory that paths of the configuration are relative to where they say so.
+	Data string
 	// Offline builds for a check or an explanation: no file is opened for writing, no connection made.
 	Offline bool
 }

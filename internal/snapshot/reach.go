@@ -31,6 +31,7 @@ func (b *builder) reach(at site, path string) *filter.Build {
 		Counter: func(name, help string, labels ...string) (filter.Counter, error) {
 			return b.counter(at.route, name, help, labels)
 		},
+		Objects: b.objects,
 	}
 }
 

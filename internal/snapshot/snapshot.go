@@ -9,6 +9,7 @@ import (
 
 	"github.com/asynched/api-gateway/config"
 	"github.com/asynched/api-gateway/exchange"
+	"github.com/asynched/api-gateway/filters/cache"
 	"github.com/asynched/api-gateway/internal/accesslog"
 	"github.com/asynched/api-gateway/internal/lease"
 	"github.com/asynched/api-gateway/internal/metric"
@@ -26,6 +27,8 @@ type Snapshot struct {
 	Revision int64
 	// AccessLog takes a line for each exchange; nil if it is off.
 	AccessLog *accesslog.Log
+	// Cache looks into what cache filters keep, and purges it; nil if there is no such filter.
+	Cache *cache.Control
 
 	table      *route.Table
 	implied    exchange.Handler   // what registered hosts go through

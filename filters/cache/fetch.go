@@ -1,0 +1,298 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/asynched/api-gateway/exchange"
+	"github.com/asynched/api-gateway/internal/httpcache"
+	"github.com/asynched/api-gateway/internal/objects"
+)
+
+// A fetch is a request to the service, by the one who leads a flight.
+type fetch struct {
+	*call
+	flight  *flight
+	got     *found
+	since   objects.Mark
+	sent    time.Time
+	cancel  context.CancelFunc
+	unwatch func() bool
+	ranges  string // what is asked for to complete a part
+	told    bool   // those who wait know what has come of it
+}
+
+// lead asks the service for the flight, and answers with what comes.
+func (q *call) lead(f *flight, got *found) (*http.Response, error) {
+	client := q.x.Request.Context()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(client))
+	t := &fetch{call: q, flight: f, got: got, cancel: cancel}
+	f.flies(cancel)
+	t.unwatch = context.AfterFunc(client, f.deserted)
+	defer t.rescue()
+	y := q.fork(ctx)
+	t.prepare(y.Request.Header)
+	return t.ask(y)
+}
+
+// rescue ends the flight if nothing else has, as after a panic.
+func (t *fetch) rescue() {
+	if !t.told {
+		t.tell(abandoned)
+		t.over()
+		t.got.release()
+	}
+}
+
+// tell publishes what has come of the flight.
+func (t *fetch) tell(fate fate) {
+	t.told = true
+	t.flight.publish(fate)
+}
+
+// over ends the leader's part in a flight whose body nobody keeps.
+func (t *fetch) over() {
+	t.unwatch()
+	t.cancel()
+	t.flight.end()
+	t.flight.leave(true)
+}
+
+// prepare makes the header ask for what can be kept.
+func (t *fetch) prepare(h http.Header) {
+	d := &t.got.decision
+	switch {
+	case t.got.obj == nil:
+		if t.rq.Range == "" {
+			httpcache.Unconditional(h)
+		}
+	case d.Action != httpcache.Forward:
+		httpcache.Revalidation(h, t.got.entry.meta)
+	case d.Reason == httpcache.PartMissing && t.rq.Range == "":
+		t.complete(h)
+	}
+}
+
+// complete asks for what is missing of a part.
+func (t *fetch) complete(h http.Header) {
+	ranges, ifRange, ok := t.policy.Completion(t.got.entry.meta, t.got.held)
+	httpcache.Unconditional(h)
+	if !ok {
+		return
+	}
+	t.ranges = ranges
+	h["Range"] = []string{ranges}
+	if ifRange != "" {
+		h["If-Range"] = []string{ifRange}
+	}
+}
+
+// ask sends the request and deals with what comes.
+func (t *fetch) ask(y *exchange.Exchange) (*http.Response, error) {
+	t.since, t.sent = t.store.objects.Mark(), t.now()
+	resp, err := t.next.Handle(y)
+	t.adopt(y)
+	if err != nil {
+		return t.failed(err)
+	}
+	got := t.got
+	switch validated := got.obj != nil && got.decision.Action == httpcache.Validate || got.decision.Action == httpcache.Refresh; {
+	case validated && got.decision.StaleOnError && httpcache.ErrorStatus(resp.StatusCode):
+		return t.instead(resp)
+	case validated && resp.StatusCode == http.StatusNotModified:
+		return t.confirmed(resp)
+	case validated && t.rq.Method == http.MethodHead && resp.StatusCode == http.StatusOK:
+		t.updateHead(resp)
+	case t.ranges != "" && (resp.StatusCode == http.StatusPartialContent || resp.StatusCode == http.StatusRequestedRangeNotSatisfiable):
+		return t.rest(resp)
+	}
+	return t.fresh(resp)
+}
+
+// failed deals with a service that did not answer.
+func (t *fetch) failed(err error) (*http.Response, error) {
+	defer t.over()
+	var e *exchange.Error
+	if !errors.As(err, &e) || e.Source == exchange.Downstream || t.x.Request.Context().Err() != nil {
+		t.tell(abandoned)
+		t.got.release()
+		return nil, err
+	}
+	t.flight.err = err
+	t.tell(failed)
+	t.counts.errors.Inc()
+	if t.got.obj != nil && t.got.decision.StaleOnError && e.Source == exchange.Upstream {
+		return t.serveStale(t.got, "stale-if-error"), nil
+	}
+	t.got.release()
+	return nil, err
+}
+
+// instead serves what is stored in the place of an error that the service answered with.
+func (t *fetch) instead(resp *http.Response) (*http.Response, error) {
+	discard(resp)
+	e := exchange.Errorf(exchange.UpstreamError, "the service answered with the status %d", resp.StatusCode)
+	e.Status = resp.StatusCode
+	t.flight.err = e
+	t.tell(failed)
+	t.counts.errors.Inc()
+	t.over()
+	return t.serveStale(t.got, "stale-if-error"), nil
+}
+
+// discard reads what little there is of an answer that nobody wants, so that its connection can be used again.
+func discard(resp *http.Response) {
+	if d, ok := resp.Body.(interface{ Discard() error }); ok {
+		_ = d.Discard()
+		return
+	}
+	_ = resp.Body.Close()
+}
+
+// confirmed serves what is stored, which the service says is still good.
+func (t *fetch) confirmed(resp *http.Response) (*http.Response, error) {
+	discard(resp)
+	got := t.got
+	sets := len(resp.Header["Set-Cookie"]) > 0 || len(got.entry.meta.Header["Set-Cookie"]) > 0
+	meta, verdict := t.policyFor(sets).Update(&t.rq, got.entry.meta, resp.Header, t.sent, t.now())
+	t.strip(meta.Header)
+	e := &entry{meta: meta, held: got.held}
+	t.refreshed(e, verdict)
+	t.counts.refreshed.Inc()
+	t.flight.entry, t.flight.obj = e, got.obj
+	got.obj.Acquire()
+	if verdict.OK() {
+		t.tell(shared)
+	} else {
+		t.tell(unshared)
+	}
+	s := serving{obj: got.obj, entry: e, held: got.held}
+	s.status = httpcache.CacheStatus{
+		Forward: got.decision.Reason.Forward(), ForwardStatus: http.StatusNotModified, Stored: verdict.OK(),
+		Left: meta.Left(t.now()), HasLeft: true,
+	}
+	out := t.serve(&s, outcomeRevalidated)
+	got.obj = nil
+	t.over()
+	return out, nil
+}
+
+// refreshed stores the metadata of an answer that was confirmed.
+func (t *fetch) refreshed(e *entry, verdict httpcache.Verdict) {
+	storage, ctx := t.store.objects, t.background()
+	switch {
+	case verdict.OK():
+		if err := storage.Update(ctx, t.got.obj, metaOf(e), t.since); err != nil {
+			t.note("does not keep what was confirmed", err.Error())
+		}
+	case verdict != httpcache.RefusedRequest:
+		_ = storage.Purge(ctx, objects.Purge{Scope: objects.ByKey, Text: t.got.obj.Key()})
+	}
+}
+
+// again asks once more, without conditions: what came does not fit what is stored.
+func (t *fetch) again() (*http.Response, error) {
+	t.got.release()
+	t.got = &found{decision: httpcache.Decision{Action: httpcache.Forward}, miss: httpcache.ForwardMiss}
+	t.ranges = ""
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.x.Request.Context()))
+	before := t.cancel
+	t.cancel = func() { before(); cancel() }
+	t.flight.flies(t.cancel)
+	y := t.fork(ctx)
+	httpcache.Unconditional(y.Request.Header)
+	return t.ask(y)
+}
+
+// updateHead freshens what is stored for GET by an answer to HEAD, or makes sure that it is asked for again.
+func (t *fetch) updateHead(resp *http.Response) {
+	got, ctx := t.got, t.background()
+	meta, verdict := t.policy.UpdateHead(&t.rq, got.entry.meta, resp.Header, t.sent, t.now())
+	switch {
+	case verdict.OK():
+		t.strip(meta.Header)
+		_ = t.store.objects.Update(ctx, got.obj, metaOf(&entry{meta: meta, held: got.held}), t.since)
+	case verdict == httpcache.RefusedOther:
+		_ = t.store.objects.Purge(ctx, objects.Purge{Scope: objects.ByKey, Text: got.obj.Key(), Soft: true})
+	}
+}
+
+// fresh passes an answer on, and keeps it if it may be kept.
+func (t *fetch) fresh(resp *http.Response) (*http.Response, error) {
+	now := t.now()
+	status := httpcache.CacheStatus{Forward: t.reason()}
+	var target *url.URL
+	if t.rq.Method == http.MethodPost {
+		target = t.target()
+	}
+	meta, verdict := t.judge(target, resp, t.sent, now)
+	tags := t.tagsOf(resp.Header)
+	t.strip(resp.Header)
+	if verdict.OK() {
+		t.strip(meta.Header)
+		var out *http.Response
+		if out, verdict = t.keep(resp, meta, tags, &status); verdict.OK() {
+			return out, nil
+		}
+	}
+	t.got.release()
+	if verdict != httpcache.RefusedRequest {
+		t.flight.pass(now)
+	}
+	t.tell(unshared)
+	status.Detail = string(verdict)
+	t.counts.refused.Inc()
+	t.note("does not keep", string(verdict))
+	return t.pass(resp, &status), nil
+}
+
+// judge decides whether an answer is kept. One that sets a cookie must say itself how long it is fresh.
+func (q *call) judge(target *url.URL, resp *http.Response, sent, now time.Time) (*httpcache.Meta, httpcache.Verdict) {
+	sets := len(resp.Header["Set-Cookie"]) > 0
+	meta, verdict := q.policyFor(sets).Store(&q.rq, target, resp.StatusCode, resp.Header, sent, now)
+	if verdict.OK() && sets && meta.Lifetime <= 0 {
+		return nil, httpcache.RefusedCookie
+	}
+	return meta, verdict
+}
+
+// policyFor returns the policy for the request and an answer that sets a cookie or does not.
+func (q *call) policyFor(sets bool) *httpcache.Policy {
+	if sets {
+		return q.cookies
+	}
+	return q.policy
+}
+
+// reason says why the service was asked.
+func (t *fetch) reason() httpcache.ForwardReason {
+	if t.got.miss != "" {
+		return t.got.miss
+	}
+	return t.got.decision.Reason.Forward()
+}
+
+// pass hands an answer on that is not kept.
+func (t *fetch) pass(resp *http.Response, status *httpcache.CacheStatus) *http.Response {
+	t.report(resp.Header, status, outcomeMiss)
+	if resp.Body == http.NoBody {
+		t.over()
+		return resp
+	}
+	resp.Body = &passing{ReadCloser: resp.Body, over: t.over}
+	return resp
+}
+
+// target returns the URL of the request.
+func (q *call) target() *url.URL {
+	u := *q.x.Request.URL
+	u.Scheme, u.Host, u.RawQuery = q.x.Scheme, q.host, q.query
+	u.Path, u.RawPath, u.Opaque, u.User, u.Fragment = "", "", "", nil, ""
+	if path, err := url.PathUnescape(q.x.Path); err == nil {
+		u.Path, u.RawPath = path, q.x.Path
+	}
+	return &u
+}

@@ -1,0 +1,182 @@
+package cache
+
+import (
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/asynched/api-gateway/internal/httpcache"
+	"github.com/asynched/api-gateway/internal/objects"
+)
+
+// The verdicts on answers that could be kept, but for the storage.
+const (
+	refusedStorage httpcache.Verdict = "storage" // there is no room, or a purge came meanwhile
+	refusedSize                      = httpcache.RefusedSize
+)
+
+// passing is the body of an answer that is not kept.
+type passing struct {
+	io.ReadCloser
+	over func()
+}
+
+// Close closes the body and ends the leader's part.
+func (p *passing) Close() error {
+	err := p.ReadCloser.Close()
+	if p.over != nil {
+		p.over()
+		p.over = nil
+	}
+	return err
+}
+
+// Discard is told to the body below, if it can.
+func (p *passing) Discard() error {
+	discard(&http.Response{Body: p.ReadCloser})
+	return p.Close()
+}
+
+// keep begins to keep an answer while it goes to the client. The verdict is Stored, or why it is not kept; then nothing has
+// become of the answer.
+func (t *fetch) keep(resp *http.Response, meta *httpcache.Meta, tags []string, status *httpcache.CacheStatus,
+) (*http.Response, httpcache.Verdict) {
+	if resp.Uncompressed {
+		return nil, refusedStorage
+	}
+	if meta.Partial() {
+		return t.keepPart(resp, meta, tags, status)
+	}
+	w, verdict := t.create(meta, tags, length(resp.Header))
+	if !verdict.OK() {
+		return nil, verdict
+	}
+	f := t.flight
+	f.obj, f.entry, f.total = w.Object(), &entry{meta: meta}, length(resp.Header)
+	src := &source{
+		flight: f, from: resp.Body, out: w, meta: meta, store: t.store, most: t.maxObject, end: t.cache.commit,
+		stop: func() { t.unwatch(); t.cancel() },
+	}
+	status.Stored = true
+	status.Left, status.HasLeft = meta.Left(t.now()), true
+	t.got.release()
+	f.gather()
+	if t.rq.Conditional || t.rq.Range != "" {
+		return t.keepAside(src, status), httpcache.Stored
+	}
+	t.report(resp.Header, status, outcomeMiss)
+	if resp.Body == http.NoBody {
+		t.tell(shared)
+		src.finish(nil)
+		return resp, httpcache.Stored
+	}
+	body := &tee{source: src, ctx: t.x.Request.Context()}
+	f.tee = body
+	t.tell(shared)
+	resp.Body = body
+	return resp, httpcache.Stored
+}
+
+// create begins an object.
+func (t *fetch) create(meta *httpcache.Meta, tags []string, size int64) (*objects.Writer, httpcache.Verdict) {
+	key, err := t.place(meta, t.since)
+	if err != nil {
+		t.note("does not keep", err.Error())
+		return nil, refusedStorage
+	}
+	w, err := t.store.objects.Create(t.background(), objects.Spec{
+		Key: key, Host: t.x.Host, Tags: tags, Meta: metaOf(&entry{meta: meta}), Size: size, Since: t.since,
+	})
+	if err != nil {
+		t.note("does not keep", err.Error())
+		return nil, refusedStorage
+	}
+	if _, _ = w.Write(nil); w.Storing() != nil {
+		w.Abort(nil)
+		return nil, refusedSize
+	}
+	return w, httpcache.Stored
+}
+
+// keepAside keeps an answer in the background, and answers with what of it the client wants: a part, or that nothing has
+// changed.
+func (t *fetch) keepAside(src *source, status *httpcache.CacheStatus) *http.Response {
+	f := t.flight
+	t.unwatch() // what has begun is finished, whatever the client does
+	f.enter()
+	f.obj.Acquire()
+	s := serving{obj: f.obj, entry: f.entry, held: f.entry.of(0, false), flight: f, status: *status}
+	out := t.serve(&s, outcomeMiss)
+	t.tell(shared)
+	if !t.store.run(src.pump) {
+		src.finish(errClosed)
+	}
+	return out
+}
+
+// commit stores a body that has come to its end, or what is left of one that broke off.
+func (c *cache) commit(s *source, err error) {
+	ctx := c.store.ctx
+	if err != nil {
+		c.salvage(s, err)
+		return
+	}
+	e := &entry{meta: sized(s.meta, s.n)}
+	final := metaOf(e)
+	if s.out.Commit(ctx, &final) == nil {
+		c.counts.stored.Inc()
+		return
+	}
+	c.counts.refused.Inc()
+}
+
+// salvage keeps the beginning of a body that broke off, if the rest can be fetched later.
+func (c *cache) salvage(s *source, err error) {
+	total := length(s.meta.Header)
+	part, held, ok := s.meta.Broken(s.n, total)
+	if !ok || c.policy.RefuseParts || !s.flight.seclude() {
+		s.out.Abort(err)
+		return
+	}
+	final := metaOf(&entry{meta: part, held: held})
+	if s.out.Commit(c.store.ctx, &final) == nil {
+		c.counts.stored.Inc()
+	}
+}
+
+// sized returns the meta with the length of the body in its header.
+func sized(m *httpcache.Meta, n int64) *httpcache.Meta {
+	if len(m.Header["Content-Length"]) > 0 || m.Status == http.StatusNoContent {
+		return m
+	}
+	next := *m
+	next.Header = m.Header.Clone()
+	next.Header["Content-Length"] = []string{strconv.FormatInt(n, 10)}
+	return &next
+}
+
+// tagsOf returns the words by which an answer can be purged.
+func (c *cache) tagsOf(h http.Header) []string {
+	var tags []string
+	for _, field := range c.tags {
+		for _, line := range h[field] {
+			for _, tag := range strings.FieldsFunc(line, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' }) {
+				if len(tag) <= objects.MaxTag && len(tags) < objects.MaxTags {
+					tags = append(tags, tag)
+				}
+			}
+		}
+	}
+	return tags
+}
+
+// strip removes the fields with tags, which are not for clients.
+func (c *cache) strip(h http.Header) {
+	if c.keepTags {
+		return
+	}
+	for _, field := range c.tags {
+		delete(h, field)
+	}
+}

@@ -1,0 +1,33 @@
+package cache
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/asynched/api-gateway/internal/httpcache"
+	"github.com/asynched/api-gateway/internal/objects"
+)
+
+// keepPost keeps the answer to a POST that says it is what a GET of the same URL would bring; nil if it does not.
+func (q *call) keepPost(resp *http.Response, since objects.Mark, sent time.Time, status *httpcache.CacheStatus) *http.Response {
+	if len(resp.Header["Content-Location"]) == 0 || !q.methods[http.MethodGet] {
+		return nil
+	}
+	meta, verdict := q.judge(q.target(), resp, sent, q.now())
+	if !verdict.OK() {
+		return nil
+	}
+	q.query = q.cache.key.query(q.x.Request.URL)
+	q.key = appendURL(q.buf[:0], q.x.Scheme, q.host, q.x.Path, q.query, q.x.Request.URL.ForceQuery)
+	q.key = q.cache.key.appendRest(q.key, q.x)
+	tags := q.tagsOf(resp.Header)
+	q.strip(resp.Header)
+	q.strip(meta.Header)
+	t := &fetch{
+		call: q, flight: q.store.flights.solo(), got: new(found), since: q.store.objects.Mark(), sent: sent,
+		cancel: func() {}, unwatch: func() bool { return true },
+	}
+	q.rq.Conditional, q.rq.Range = false, ""
+	out, _ := t.keep(resp, meta, tags, status)
+	return out
+}

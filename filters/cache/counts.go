@@ -28,6 +28,7 @@ type counts struct {
 	requests                                              [outcomes]filter.Counter
 	collapsed, stored, refused, refreshed, errors, purged filter.Counter
 	refreshes                                             [refreshKinds]filter.Counter
+	observed                                              [verdicts]filter.Counter
 }
 
 // A refreshKind is what came of a refresh behind the clients' backs.
@@ -54,6 +55,9 @@ func newCounts(b *filter.Build) (c counts, err error) {
 	}
 	for kind, word := range [...]string{"done", "failed", "dropped"} {
 		c.refreshes[kind] = counter("cache_refreshes_total", "Answers that were asked for anew behind the clients' backs, by what came of it.", "result", word)
+	}
+	for v := range verdicts {
+		c.observed[v] = counter("cache_observed_total", "Requests that a cache that only observes would have answered so.", "verdict", v.String())
 	}
 	c.collapsed = counter("cache_collapsed_total", "Requests that waited for another one that had asked the service for the same.")
 	const answers = "Answers of the service, by what became of them in the cache."

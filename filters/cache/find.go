@@ -64,8 +64,11 @@ func (q *call) look(got *found) (obj *objects.Object, e *entry, stale time.Time)
 	case *index:
 		defer obj.Release()
 		q.index = v
-		got.miss = httpcache.ForwardVaryMiss
-		return q.variantOf(v, obj.Stale())
+		one, e, stale := q.variantOf(v, obj.Stale())
+		if one == nil {
+			got.miss = httpcache.ForwardVaryMiss
+		}
+		return one, e, stale
 	}
 	obj.Release()
 	got.miss = httpcache.ForwardURIMiss

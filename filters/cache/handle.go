@@ -49,6 +49,7 @@ type call struct {
 	key    []byte // of the URL and the rest
 	url    int    // how much of it is the URL, with the zero byte
 	body   []byte // of a QUERY
+	detail string // for Cache-Status, whatever comes
 	index  *index // nil if the answers do not vary, as far as is known
 	buf    [256]byte
 }

@@ -9,31 +9,41 @@ import (
 // watch sends the request to the service whatever is stored, keeps what comes, and tells what would have been.
 func (q *call) watch() (*http.Response, error) {
 	got := q.find()
-	detail := "would-" + q.verdict(got)
+	v := q.verdict(got)
+	q.counts.observed[v].Inc()
+	q.detail = "would-" + v.String()
 	got.release()
-	got.decision.Action, got.decision.Reason, got.miss = httpcache.Forward, "", httpcache.ForwardBypass
-	resp, err := q.lead(q.store.flights.solo(), got)
-	q.x.CacheStatus = detail
-	return resp, err
+	got.decision, got.miss = httpcache.Decision{Action: httpcache.Forward}, httpcache.ForwardBypass
+	return q.lead(q.store.flights.solo(), got)
 }
 
+// A verdict is what would become of a request.
+type verdict uint8
+
+const (
+	wouldHit verdict = iota
+	wouldStale
+	wouldRevalidate
+	wouldMiss
+	verdicts
+)
+
+// String returns the word for it.
+func (v verdict) String() string { return [...]string{"hit", "stale", "revalidate", "miss"}[v] }
+
 // verdict says what would become of a request.
-func (q *call) verdict(got *found) string {
-	if got.obj == nil {
-		return "miss"
+func (q *call) verdict(got *found) verdict {
+	switch a := got.decision.Action; {
+	case got.obj == nil:
+		return wouldMiss
+	case a == httpcache.Refresh || a == httpcache.Serve && got.decision.Stale():
+		return wouldStale
+	case a == httpcache.Serve:
+		return wouldHit
+	case a == httpcache.Validate:
+		return wouldRevalidate
 	}
-	switch got.decision.Action {
-	case httpcache.Serve:
-		if got.decision.Stale() {
-			return "stale"
-		}
-		return "hit"
-	case httpcache.Refresh:
-		return "stale"
-	case httpcache.Validate:
-		return "revalidate"
-	}
-	return "miss"
+	return wouldMiss
 }
 
 // rehearse notes what would become of the request.
@@ -44,5 +54,5 @@ func (q *call) rehearse() {
 	if got.obj == nil {
 		why = string(got.miss)
 	}
-	q.note("would "+q.verdict(got), why)
+	q.note("would "+q.verdict(got).String(), why)
 }

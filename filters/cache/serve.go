@@ -114,6 +114,9 @@ func (q *call) multipart(h *hit, s *serving, a *httpcache.Answer) {
 func (q *call) report(h http.Header, status *httpcache.CacheStatus, o outcome) {
 	q.counts.requests[o].Inc()
 	status.Cache = name
+	if q.detail != "" {
+		status.Detail = q.detail
+	}
 	var buf [128]byte
 	line := string(status.Append(buf[:0]))
 	q.x.CacheStatus = line

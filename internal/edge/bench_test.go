@@ -162,6 +162,11 @@ func fixedOrigin(b testing.TB) string {
 
 // caller returns a function that sends one request and reads the answer, always over the same connection.
 func caller(b testing.TB, address string) func() {
+	return asker(b, address, func() string { return benchRequest })
+}
+
+// asker is caller for other requests.
+func asker(b testing.TB, address string, next func() string) func() {
 	c, err := net.Dial("tcp", address)
 	if err != nil {
 		b.Fatal(err)
@@ -169,7 +174,7 @@ func caller(b testing.TB, address string) func() {
 	b.Cleanup(func() { _ = c.Close() })
 	r := bufio.NewReaderSize(c, 8<<10)
 	return func() {
-		if _, err := io.WriteString(c, benchRequest); err != nil {
+		if _, err := io.WriteString(c, next()); err != nil {
 			b.Fatal(err)
 		}
 		// What the caller itself does with a field must be next to nothing: the gateway's answer has one more than bare's.

@@ -178,13 +178,19 @@ func (v *visit) cut(err error) {
 		v.fault = cause
 	case errors.As(err, &gone) && errors.Is(err, os.ErrDeadlineExceeded):
 		v.fault = exchange.Errorf(exchange.ClientGone, "the client took nothing of the answer for too long").Because(err)
-	case errors.As(err, &gone), errors.Is(err, context.Canceled), v.x.Request.Context().Err() != nil:
+	case errors.As(err, &gone), errors.Is(err, context.Canceled), v.left():
 		v.fault = exchange.Errorf(exchange.ClientGone, "the client left within the answer").Because(err)
 	case errors.As(err, &known):
 		v.fault = known
 	default:
 		v.fault = exchange.Errorf(exchange.UpstreamReset, "the instance broke off within its answer").Because(err)
 	}
+}
+
+// left tells whether the client has gone. To the engine for HTTP/1.1 it also looks so when the read of a body was ended from
+// this side, because the instance wants no more of it: then it is not known.
+func (v *visit) left() bool {
+	return v.x.Request.Context().Err() != nil && !v.body.over()
 }
 
 // stopped returns the error for an exchange whose connection the gateway itself closed, because it was not done when the

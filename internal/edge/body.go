@@ -206,6 +206,9 @@ func (b *body) failed() *exchange.Error {
 	return b.failure.Load()
 }
 
+// over reports whether the body was ended from this side.
+func (b *body) over() bool { return b != nil && b.ended.Load() }
+
 // end stops whoever may still be reading, the engine included, which would wait for the rest. The body is nobody's after
 // the exchange.
 func (b *body) end() {

@@ -28,7 +28,7 @@ func (v *visit) fail(e *exchange.Error) {
 		v.fault, v.status, v.abort = stopped, int32(stopped.Status), true
 		return
 	}
-	if e.Reason == exchange.ClientGone || cause == nil && v.x.Request.Context().Err() != nil {
+	if e.Reason == exchange.ClientGone || cause == nil && v.left() {
 		v.status, v.abort = statusClientGone, true // nobody is there to read an answer
 		return
 	}

@@ -117,7 +117,7 @@ func (a *attempt) target(preserveHost bool) {
 // with HTTP/1.1 by a spelling of the idempotency key that the engine does not look for.
 func (a *attempt) attach() {
 	r, http2 := a.x.Request, a.route.service.settings.http2
-	a.out.clock = a.route.service.group
+	a.out.attempt = a
 	switch {
 	case r.Body != nil && r.Body != http.NoBody && r.ContentLength != 0:
 		a.out.from = r.Body

@@ -72,7 +72,7 @@ func (a *attempt) ours(err error) *failure {
 	case expiredIdle:
 		return a.fault(exchange.UpstreamTimeout, "the instance fell silent", fmt.Errorf("silent for %v", a.route.timeouts.idle))
 	}
-	if ctx := a.x.Request.Context(); ctx.Err() != nil {
+	if ctx := a.x.Request.Context(); ctx.Err() != nil && !a.out.dropped() {
 		return &failure{err: clientGone(ctx), sent: true}
 	}
 	if a.pastDeadline() {
@@ -95,7 +95,7 @@ func (a *attempt) theirs(err error) *failure {
 		return a.fault(exchange.UpstreamProtocol, "the instance sent too many interim responses", err)
 	case errors.As(err, &breach):
 		return a.fault(exchange.UpstreamProtocol, breach.detail, err)
-	case a.repeated, a.torn(), reset(err):
+	case a.repeated, a.torn(), reset(err), a.out.dropped() && errors.Is(err, context.Canceled):
 		f := a.fault(exchange.UpstreamReset, "the instance closed the connection before it had answered", err)
 		f.cause, f.sent = causeReset, a.sent() && !refused(err) // what the engine repeats is safe, or was not sent
 		if f.stale = a.reused && !a.repeated && !a.sent() && !a.route.service.settings.http2; f.stale {

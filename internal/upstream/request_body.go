@@ -12,7 +12,7 @@ import (
 // returns an error.
 type requestBody struct {
 	from     io.ReadCloser // nil if the request has no body
-	clock    *Group
+	attempt  *attempt
 	state    atomic.Int32
 	waiting  atomic.Bool  // for the client, right now
 	progress atomic.Int64 // when the last read ended, on the group's clock
@@ -24,6 +24,7 @@ const (
 	bodyUntouched = iota
 	bodyTaken
 	bodyCut
+	bodyDropped // cut by the engine, before anybody on this side had ended the attempt
 )
 
 var errCut = errors.New("the attempt is over")
@@ -35,9 +36,9 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	}
 	b.waiting.Store(true)
 	n, err := b.from.Read(p)
-	b.progress.Store(int64(b.clock.now()))
+	b.progress.Store(int64(b.attempt.route.service.group.now()))
 	b.waiting.Store(false)
-	if err != nil && err != io.EOF && b.state.Load() == bodyCut {
+	if err != nil && err != io.EOF && b.state.Load() >= bodyCut {
 		return n, errCut // it was woken: the client is not to blame
 	}
 	if err != nil && err != io.EOF {
@@ -50,11 +51,19 @@ func (b *requestBody) Read(p []byte) (int, error) {
 // and says nothing of that before the read has come back. A body of which nothing was taken stays open: another attempt
 // may want it.
 func (b *requestBody) Close() error {
-	if b.from == nil || !b.state.CompareAndSwap(bodyTaken, bodyCut) {
+	why := int32(bodyCut)
+	if b.attempt.request.Context().Err() == nil {
+		why = bodyDropped
+	}
+	if b.from == nil || !b.state.CompareAndSwap(bodyTaken, why) {
 		return nil
 	}
 	return b.from.Close()
 }
+
+// dropped tells whether it was the engine that let go of the body. A client of HTTP/1.1 who is woken then looks as if it
+// had gone: what its context says later is not to be believed.
+func (b *requestBody) dropped() bool { return b.state.Load() == bodyDropped }
 
 // cut keeps whoever may still hold the body from reading on. It reports whether another attempt can have it.
 func (b *requestBody) cut() bool {

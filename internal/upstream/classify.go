@@ -205,6 +205,9 @@ func refused(err error) bool {
 		return stream.Code == 7
 	}
 	text := err.Error()
+	if strings.Contains(text, "LastStreamID=") {
+		return false // a GOAWAY that covers the request, and says what the instance likes
+	}
 	return strings.Contains(text, "REFUSED_STREAM") || strings.Contains(text, "graceful shutdown GOAWAY") ||
 		strings.Contains(text, "client conn not usable")
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -47,6 +48,7 @@ func rawH2(t *testing.T, answer func(f *http2.Framer, stream uint32)) string {
 }
 
 func serveH2(c net.Conn, answer func(f *http2.Framer, stream uint32)) {
+	defer c.Close()
 	if _, err := io.ReadFull(c, make([]byte, len(http2.ClientPreface))); err != nil {
 		return
 	}
@@ -134,6 +136,58 @@ func TestHopByHopOverHTTP2(t *testing.T) {
 	defer resp.Body.Close()
 	if len(resp.Header) != 1 || resp.Header.Get("X-Two") != "2" {
 		t.Errorf("header %v", resp.Header)
+	}
+}
+
+// TestGoAwayThatCovers closes with a GOAWAY that covers the request. Whatever else it says, the request may have been acted
+// upon.
+func TestGoAwayThatCovers(t *testing.T) {
+	for _, test := range []struct {
+		code  http2.ErrCode
+		debug string
+	}{
+		{http2.ErrCodeNo, ""},
+		{http2.ErrCodeRefusedStream, ""},
+		{http2.ErrCodeNo, "graceful shutdown GOAWAY"},
+		{http2.ErrCodeInternal, "REFUSED_STREAM, client conn not usable"},
+	} {
+		var seen atomic.Int32
+		s := newRig(t).service(func(c *config.Service) { c.Protocol = "h2c" }, rawH2(t, func(f *http2.Framer, stream uint32) {
+			seen.Add(1)
+			_ = f.WriteGoAway(stream, test.code, []byte(test.debug))
+			runtime.Goexit() // hangs up
+		}))
+		if _, err := do(t, s, newExchange(http.MethodPost, "/", nil)); reason(err) != exchange.UpstreamReset {
+			t.Errorf("%+v: %v", test, err)
+		}
+		if n := seen.Load(); n != 1 {
+			t.Errorf("%+v: sent %d times", test, n)
+		}
+	}
+}
+
+// TestNoBodyOverHTTP2 sends answers that have no body, with what seems to be one.
+func TestNoBodyOverHTTP2(t *testing.T) {
+	for _, status := range []string{"204", "304"} {
+		for name, send := range map[string]func(*http2.Framer, uint32){
+			"data":   answers("what", ":status", status),
+			"both":   answers("what", ":status", status, "content-length", "4"),
+			"empty":  answers("", ":status", status, "content-length", "4"),
+			"length": head(true, ":status", status, "content-length", "4"),
+			"stalls": head(false, ":status", status),
+		} {
+			got, err := get(t, newRig(t).service(h2c, rawH2(t, send)), "/")
+			if err != nil || got != status+" " {
+				t.Errorf("%s, %s: %q, %v", status, name, got, err)
+			}
+		}
+	}
+}
+
+// head answers with a head alone.
+func head(end bool, pairs ...string) func(*http2.Framer, uint32) {
+	return func(f *http2.Framer, stream uint32) {
+		_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: fields(pairs...), EndHeaders: true, EndStream: end})
 	}
 }
 

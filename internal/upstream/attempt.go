@@ -184,9 +184,20 @@ func (a *attempt) roundTrip() (*http.Response, *failure) {
 	if err != nil {
 		return nil, a.fail(err)
 	}
+	if bodiless(resp) {
+		// The engine for HTTP/2 goes by the frames, and misses a body where there is a length. There is none, whatever they say.
+		a.cancel(nil)
+		_ = resp.Body.Close()
+		resp.Body = http.NoBody
+	}
 	a.answered(resp, at)
 	a.clocked(at)
 	return resp, nil
+}
+
+// bodiless tells whether there is a body which an answer with this status cannot have.
+func bodiless(resp *http.Response) bool {
+	return resp.Body != http.NoBody && (resp.StatusCode == http.StatusNoContent || resp.StatusCode == http.StatusNotModified)
 }
 
 // answered takes in the head of an answer.

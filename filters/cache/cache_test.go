@@ -354,11 +354,15 @@ func TestNegativeAndOverride(t *testing.T) {
 
 func TestPurge(t *testing.T) {
 	purges := map[string]func(r *rig, soft bool) error{
-		"url":    func(r *rig, soft bool) error { return r.control.PurgeURL(t.Context(), "http://SHOP.example.com:80/a", soft) },
-		"prefix": func(r *rig, soft bool) error { return r.control.PurgePrefix(t.Context(), "http://shop.example.com/", soft) },
-		"tag":    func(r *rig, soft bool) error { return r.control.PurgeTag(t.Context(), "shirts", soft) },
-		"host":   func(r *rig, soft bool) error { return r.control.PurgeHost(t.Context(), "shop.example.com", soft) },
-		"all":    func(r *rig, soft bool) error { return r.control.PurgeAll(t.Context(), soft) },
+		"url": func(r *rig, soft bool) error {
+			return r.control.PurgeURL(t.Context(), "http://SHOP.example.com:80/a", soft)
+		},
+		"prefix": func(r *rig, soft bool) error {
+			return r.control.PurgePrefix(t.Context(), "http://shop.example.com/", soft)
+		},
+		"tag":  func(r *rig, soft bool) error { return r.control.PurgeTag(t.Context(), "shirts", soft) },
+		"host": func(r *rig, soft bool) error { return r.control.PurgeHost(t.Context(), "shop.example.com", soft) },
+		"all":  func(r *rig, soft bool) error { return r.control.PurgeAll(t.Context(), soft) },
 	}
 	for name, purge := range purges {
 		for _, vary := range []string{"", "Accept-Language"} {

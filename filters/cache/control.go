@@ -90,7 +90,7 @@ func (c *Control) Inspect(ctx context.Context, rawURL string, limit int) ([]Item
 }
 
 func (c *Control) list(ctx context.Context, prefix string, limit int) ([]Item, error) {
-	infos, err := c.storage.List(ctx, prefix, limit)
+	infos, err := c.storage.List(ctx, objects.Query{Prefix: prefix}, limit)
 	if err != nil {
 		return nil, err
 	}

@@ -27,6 +27,7 @@ type fetch struct {
 
 // lead asks the service for the flight, and answers with what comes.
 func (q *call) lead(f *flight, got *found) (*http.Response, error) {
+	q.held = true
 	client := q.x.Request.Context()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(client))
 	t := &fetch{call: q, flight: f, got: got, cancel: cancel}
@@ -94,6 +95,7 @@ func (t *fetch) complete(h http.Header) {
 func (t *fetch) ask(y *exchange.Exchange) (*http.Response, error) {
 	t.since, t.sent = t.store.objects.Mark(), t.now()
 	resp, err := t.next.Handle(y)
+	t.at = t.now()
 	t.adopt(y)
 	if err != nil {
 		return t.failed(err)
@@ -157,7 +159,7 @@ func (t *fetch) confirmed(resp *http.Response) (*http.Response, error) {
 	discard(resp)
 	got := t.got
 	sets := len(resp.Header["Set-Cookie"]) > 0 || len(got.entry.meta.Header["Set-Cookie"]) > 0
-	meta, verdict := t.policyFor(sets).Update(&t.rq, got.entry.meta, resp.Header, t.sent, t.now())
+	meta, verdict := t.policyFor(sets).Update(&t.rq, got.entry.meta, resp.Header, t.sent, t.at)
 	t.strip(meta.Header)
 	e := &entry{meta: meta, held: got.held}
 	t.refreshed(e, verdict)
@@ -172,7 +174,7 @@ func (t *fetch) confirmed(resp *http.Response) (*http.Response, error) {
 	s := serving{obj: got.obj, entry: e, held: got.held}
 	s.status = httpcache.CacheStatus{
 		Forward: got.decision.Reason.Forward(), ForwardStatus: http.StatusNotModified, Stored: verdict.OK(),
-		Left: meta.Left(t.now()), HasLeft: true,
+		Left: meta.Left(t.at), HasLeft: true,
 	}
 	out := t.serve(&s, outcomeRevalidated)
 	got.obj = nil
@@ -210,7 +212,7 @@ func (t *fetch) again() (*http.Response, error) {
 // updateHead freshens what is stored for GET by an answer to HEAD, or makes sure that it is asked for again.
 func (t *fetch) updateHead(resp *http.Response) {
 	got, ctx := t.got, t.background()
-	meta, verdict := t.policy.UpdateHead(&t.rq, got.entry.meta, resp.Header, t.sent, t.now())
+	meta, verdict := t.policy.UpdateHead(&t.rq, got.entry.meta, resp.Header, t.sent, t.at)
 	switch {
 	case verdict.OK():
 		t.strip(meta.Header)
@@ -222,7 +224,7 @@ func (t *fetch) updateHead(resp *http.Response) {
 
 // fresh passes an answer on, and keeps it if it may be kept.
 func (t *fetch) fresh(resp *http.Response) (*http.Response, error) {
-	now := t.now()
+	now := t.at
 	status := httpcache.CacheStatus{Forward: t.reason()}
 	var target *url.URL
 	if t.rq.Method == http.MethodPost {

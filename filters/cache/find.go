@@ -26,7 +26,12 @@ func (f *found) release() {
 
 // find looks for what is stored for the request, and decides what is to be done with it.
 func (q *call) find() *found {
-	got := new(found)
+	got := &q.got
+	if q.at.IsZero() {
+		q.at = q.now()
+	} else {
+		q.at, got = q.now(), new(found)
+	}
 	obj, e, stale := q.look(got)
 	if obj == nil {
 		got.decision.Action = httpcache.Forward
@@ -40,7 +45,7 @@ func (q *call) find() *found {
 	}
 	n, complete := obj.Size()
 	got.obj, got.entry, got.held = obj, e, e.of(n, complete)
-	got.decision = q.policy.Reuse(&q.rq, e.meta, got.held, q.now())
+	got.decision = q.policy.Reuse(&q.rq, e.meta, got.held, q.at)
 	if got.decision.Action == httpcache.Refresh && q.rq.Method == methodQuery {
 		got.decision.Action = httpcache.Validate // its content is here now, and not later
 	}

@@ -98,7 +98,7 @@ func (f *flights) join(key []byte, now time.Time) (fl *flight, leads bool) {
 
 // solo returns a flight that nobody else can join.
 func (f *flights) solo() *flight {
-	return &flight{shard: &f.shards[0], users: 1, over: true, done: make(chan struct{}), total: -1}
+	return &flight{shard: &f.shards[0], users: 1, over: true, total: -1}
 }
 
 // publish tells those who wait what has come of the flight. It is called once, by its leader.
@@ -109,11 +109,13 @@ func (f *flight) publish(fate fate) {
 		f.finish()
 	}
 	f.alone = fate == unshared
-	f.shard.mu.Unlock()
-	if fate == unshared {
+	if fate == unshared && f.others > 0 {
 		f.gate = make(chan struct{}, freeAtOnce)
 	}
-	close(f.done)
+	f.shard.mu.Unlock()
+	if f.done != nil {
+		close(f.done)
+	}
 }
 
 // pass makes nobody wait for this key for a while.

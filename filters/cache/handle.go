@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/asynched/api-gateway/exchange"
@@ -19,23 +20,23 @@ const name = "sallyport"
 type cache struct {
 	policy            *httpcache.Policy
 	personal, cookies *httpcache.Policy // for requests with cookies, and for answers that set some
-	store            *store
-	key              *keyer
-	bypass           *bypass
-	methods          map[string]bool
-	tags             []string
-	keepTags         bool
-	maxQuery         int64
-	maxObject        int64
-	wait             time.Duration
-	ahead            float64
-	refreshTimeout   time.Duration
-	status           bool
-	observe          bool
-	counts           counts
-	now              func() time.Time
-	log              *slog.Logger
-	next             exchange.Handler
+	store             *store
+	key               *keyer
+	bypass            *bypass
+	methods           map[string]bool
+	tags              []string
+	keepTags          bool
+	maxQuery          int64
+	maxObject         int64
+	wait              time.Duration
+	ahead             float64
+	refreshTimeout    time.Duration
+	status            bool
+	observe           bool
+	counts            counts
+	now               func() time.Time
+	log               *slog.Logger
+	next              exchange.Handler
 }
 
 // A call is one request on its way through the cache.
@@ -46,11 +47,14 @@ type call struct {
 	policy *httpcache.Policy
 	host   string
 	query  string
-	key    []byte // of the URL and the rest
-	url    int    // how much of it is the URL, with the zero byte
-	body   []byte // of a QUERY
-	detail string // for Cache-Status, whatever comes
-	index  *index // nil if the answers do not vary, as far as is known
+	key    []byte    // of the URL and the rest
+	url    int       // how much of it is the URL, with the zero byte
+	body   []byte    // of a QUERY
+	detail string    // for Cache-Status, whatever comes
+	index  *index    // nil if the answers do not vary, as far as is known
+	got    found     // what was looked up first
+	at     time.Time // when that was
+	held   bool      // it may be used after Handle
 	buf    [256]byte
 }
 
@@ -60,16 +64,37 @@ func (c *cache) Handle(x *exchange.Exchange) (*http.Response, error) {
 	if x.Upgrade != "" || r.Method == http.MethodConnect || strings.HasPrefix(first(r.Header, "Content-Type"), "application/grpc") {
 		return c.next.Handle(x)
 	}
-	q := &call{cache: c, x: x, rq: httpcache.ReadRequest(r.Method, r.Header), policy: c.policy}
+	q := calls.Get().(*call)
+	q.cache, q.x, q.policy = c, x, c.policy
+	q.rq = httpcache.ReadRequest(r.Method, r.Header)
+	resp, err := q.handle()
+	if !q.held {
+		q.reset()
+		calls.Put(q)
+	}
+	return resp, err
+}
+
+// calls lends calls that end with Handle.
+var calls = sync.Pool{New: func() any { return new(call) }}
+
+// reset forgets everything but the memory for the key.
+func (q *call) reset() {
+	q.cache, q.x, q.policy, q.rq, q.key, q.body, q.index = nil, nil, nil, httpcache.Request{}, nil, nil, nil
+	q.host, q.query, q.detail, q.got, q.at = "", "", "", found{}, time.Time{}
+}
+
+// handle is Handle, of a request that the filter does look at.
+func (q *call) handle() (*http.Response, error) {
 	reason, why := q.admit()
 	if reason != "" {
 		return q.passBy(reason, why)
 	}
-	if x.Rehearsal {
+	if q.x.Rehearsal {
 		q.rehearse()
-		return c.next.Handle(x)
+		return q.next.Handle(q.x)
 	}
-	if c.observe {
+	if q.observe {
 		return q.watch()
 	}
 	return q.answer()
@@ -228,7 +253,8 @@ func (q *call) shareOf(f *flight) (*http.Response, bool) {
 	}
 	n, complete := f.obj.Size()
 	held := e.of(n, complete)
-	d := q.policy.Reuse(&q.rq, e.meta, held, q.now())
+	q.at = q.now()
+	d := q.policy.Reuse(&q.rq, e.meta, held, q.at)
 	// What has just come is good for all who waited, even if it is stale already.
 	if d.Action == httpcache.Forward || d.Action == httpcache.Unavailable {
 		return nil, false

@@ -59,7 +59,7 @@ func (t *fetch) keep(resp *http.Response, meta *httpcache.Meta, tags []string, s
 		stop: func() { t.unwatch(); t.cancel() },
 	}
 	status.Stored = true
-	status.Left, status.HasLeft = meta.Left(t.now()), true
+	status.Left, status.HasLeft = meta.Left(t.at), true
 	t.got.release()
 	f.gather()
 	if t.rq.Conditional || t.rq.Range != "" {

@@ -19,7 +19,7 @@ func (t *fetch) keepPart(resp *http.Response, meta *httpcache.Meta, tags []strin
 	}
 	p.before(t.background(), w)
 	status.Stored = true
-	status.Left, status.HasLeft = meta.Left(t.now()), true
+	status.Left, status.HasLeft = meta.Left(t.at), true
 	t.report(resp.Header, status, outcomeMiss)
 	src := t.partSource(resp, w, p)
 	t.tell(unshared)
@@ -131,7 +131,7 @@ func (c *cache) put(ctx context.Context, s *source, e *entry) {
 func (t *fetch) rest(resp *http.Response) (*http.Response, error) {
 	rq := t.rq
 	rq.Range = t.ranges
-	meta, verdict := t.policy.Store(&rq, nil, resp.StatusCode, resp.Header, t.sent, t.now())
+	meta, verdict := t.policy.Store(&rq, nil, resp.StatusCode, resp.Header, t.sent, t.at)
 	if !verdict.OK() || !meta.Partial() {
 		discard(resp)
 		return t.again()
@@ -163,7 +163,7 @@ func (t *fetch) whole(resp *http.Response, w *objects.Writer, p *piece) *http.Re
 	f.obj, f.entry, f.total = w.Object(), &entry{meta: p.all}, p.held.Total
 	src := t.partSource(resp, w, p)
 	status := httpcache.CacheStatus{
-		Forward: httpcache.ForwardPartial, ForwardStatus: resp.StatusCode, Stored: true, Left: p.all.Left(t.now()), HasLeft: true,
+		Forward: httpcache.ForwardPartial, ForwardStatus: resp.StatusCode, Stored: true, Left: p.all.Left(t.at), HasLeft: true,
 	}
 	return t.keepAside(src, &status)
 }

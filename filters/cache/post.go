@@ -13,7 +13,8 @@ func (q *call) keepPost(resp *http.Response, since objects.Mark, sent time.Time,
 	if len(resp.Header["Content-Location"]) == 0 || !q.methods[http.MethodGet] {
 		return nil
 	}
-	meta, verdict := q.judge(q.target(), resp, sent, q.now())
+	q.at = q.now()
+	meta, verdict := q.judge(q.target(), resp, sent, q.at)
 	if !verdict.OK() {
 		return nil
 	}
@@ -23,6 +24,7 @@ func (q *call) keepPost(resp *http.Response, since objects.Mark, sent time.Time,
 	tags := q.tagsOf(resp.Header)
 	q.strip(resp.Header)
 	q.strip(meta.Header)
+	q.held = true
 	t := &fetch{
 		call: q, flight: q.store.flights.solo(), got: new(found), since: q.store.objects.Mark(), sent: sent,
 		cancel: func() {}, unwatch: func() bool { return true },

@@ -58,7 +58,7 @@ var headers = sync.Pool{New: func() any { return make(http.Header, 16) }}
 
 // serve answers with an object.
 func (q *call) serve(s *serving, o outcome) *http.Response {
-	a := httpcache.Respond(&q.rq, s.entry.meta, s.held, q.now())
+	a := httpcache.Respond(&q.rq, s.entry.meta, s.held, q.at)
 	h := &hit{flight: s.flight}
 	header := headers.Get().(http.Header)
 	a.WriteHeader(header, s.entry.meta)

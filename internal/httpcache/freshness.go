@@ -8,9 +8,37 @@ import (
 // longest is the longest lifetime that is told apart from longer ones: 68 years (1.2.2).
 const longest = maxDelta * time.Second
 
+// A Source is what a lifetime was taken from.
+type Source uint8
+
+// The sources of lifetimes.
+const (
+	// NoSource: nothing tells how long the response is fresh, so it is not.
+	NoSource Source = iota
+	// FromSMaxAge, FromMaxAge and FromExpires: the response says it, by a directive or a field (4.2.1).
+	FromSMaxAge
+	FromMaxAge
+	FromExpires
+	// FromHeuristic: it is a part of the time since the last modification (4.2.2).
+	FromHeuristic
+	// FromOverride and FromDefault: the policy says it, whatever the response does, or because that says nothing.
+	FromOverride
+	FromDefault
+)
+
+// String returns the word for it.
+func (s Source) String() string {
+	words := [...]string{"none", "s-maxage", "max-age", "expires", "heuristic", "override", "default"}
+	if int(s) >= len(words) {
+		return "unknown"
+	}
+	return words[s]
+}
+
 // A freshness is how long a response is fresh, and how that is known.
 type freshness struct {
 	lifetime time.Duration
+	source   Source
 	explicit bool // the response says so itself: s-maxage, max-age or Expires
 	known    bool // explicit, or a lifetime of the policy; heuristics are not
 }
@@ -21,31 +49,34 @@ type freshness struct {
 func explicitFreshness(d *Directives, targeted bool, header http.Header, date, now time.Time) freshness {
 	switch {
 	case d.SMaxAge.Set:
-		return freshness{d.SMaxAge.Duration(), true, true}
+		return freshness{d.SMaxAge.Duration(), FromSMaxAge, true, true}
 	case d.MaxAge.Set:
-		return freshness{d.MaxAge.Duration(), true, true}
+		return freshness{d.MaxAge.Duration(), FromMaxAge, true, true}
 	case targeted || len(header["Expires"]) == 0:
 		return freshness{}
 	}
 	expires, ok := parseDate(header["Expires"][0], now)
 	if !ok {
-		return freshness{0, true, true}
+		return freshness{0, FromExpires, true, true}
 	}
-	return freshness{min(longest, max(0, expires.Sub(date))), true, true}
+	return freshness{min(longest, max(0, expires.Sub(date))), FromExpires, true, true}
 }
 
 // freshness calculates how long a response is fresh, with what the policy adds.
 func (p *Policy) freshness(d *Directives, targeted bool, m *Meta, now time.Time) freshness {
 	if l, ok := lifetimeOf(p.Override, m.Status); ok {
-		return freshness{l, false, true}
+		return freshness{l, FromOverride, false, true}
 	}
 	if f := explicitFreshness(d, targeted, m.Header, m.Date, now); f.explicit {
 		return f
 	}
 	if l, ok := lifetimeOf(p.Default, m.Status); ok {
-		return freshness{l, false, true}
+		return freshness{l, FromDefault, false, true}
 	}
-	return freshness{lifetime: p.heuristic(d, m)}
+	if l := p.heuristic(d, m); l > 0 {
+		return freshness{lifetime: l, source: FromHeuristic}
+	}
+	return freshness{}
 }
 
 // heuristic guesses a lifetime from the last modification (4.2.2). Only statuses that are defined so may be guessed at,

@@ -24,6 +24,10 @@ type Meta struct {
 	InitialAge time.Duration
 	// Lifetime is how long after its generation it is fresh (4.2.1).
 	Lifetime time.Duration
+	// Source is how the lifetime is known. Targeted is the targeted field that said it, or what else the response says about
+	// caching; "" for none.
+	Source   Source
+	Targeted string
 	// NoCache is true if every use must be validated (5.2.2.4), Strict if no client may have it stale (4.2.4),
 	// Immutable if nothing need be asked while it is fresh (RFC 8246).
 	NoCache, Strict, Immutable bool
@@ -102,8 +106,8 @@ func (p *Policy) derive(m *Meta) (d Directives, f freshness) {
 	m.Query = ParseVariance(h["No-Vary-Search"])
 
 	d, targeted := p.control(h)
-	f = p.freshness(&d, targeted, m, m.ResponseTime)
-	m.Lifetime = f.lifetime
+	f = p.freshness(&d, targeted != "", m, m.ResponseTime)
+	m.Lifetime, m.Source, m.Targeted = f.lifetime, f.source, targeted
 	m.NoCache = d.NoCache
 	m.Immutable = d.Immutable
 	firm := d.NoCache || d.MustRevalidate || d.ProxyRevalidate

@@ -316,3 +316,39 @@ func TestKeys(t *testing.T) {
 		t.Error("two contents have one key")
 	}
 }
+
+// A stored response tells what its lifetime was taken from.
+func TestSource(t *testing.T) {
+	second := []httpcache.StatusLifetime{{From: 200, To: 200, Lifetime: time.Second}}
+	const etag = "\nETag: \"a\""
+	for _, c := range []struct {
+		name, say string
+		policy    httpcache.Policy
+		want      httpcache.Source
+		targeted  string
+	}{
+		{"s-maxage", "200\nCache-Control: max-age=1, s-maxage=2", httpcache.Policy{}, httpcache.FromSMaxAge, ""},
+		{"max-age", "200\nCache-Control: max-age=1\nExpires: Thu, 01 Jan 2099 00:00:00 GMT", httpcache.Policy{}, httpcache.FromMaxAge, ""},
+		{"Expires", "200\nExpires: Thu, 01 Jan 2099 00:00:00 GMT", httpcache.Policy{}, httpcache.FromExpires, ""},
+		{"invalid Expires", "200\nExpires: 0" + etag, httpcache.Policy{}, httpcache.FromExpires, ""},
+		{
+			"heuristic", "200\nLast-Modified: Thu, 01 Jan 2015 00:00:00 GMT", httpcache.Policy{HeuristicFraction: .1},
+			httpcache.FromHeuristic, "",
+		},
+		{"nothing", "200\nCache-Control: no-cache" + etag, httpcache.Policy{HeuristicFraction: .1}, httpcache.NoSource, ""},
+		{"override", "200\nCache-Control: max-age=1", httpcache.Policy{Override: second}, httpcache.FromOverride, ""},
+		{"default", "200", httpcache.Policy{Default: second}, httpcache.FromDefault, ""},
+		{
+			"targeted", "200\nCache-Control: s-maxage=1\nCDN-Cache-Control: max-age=3",
+			httpcache.Policy{Targeted: []string{"Sallyport-Cache-Control", "Cdn-Cache-Control"}}, httpcache.FromMaxAge, "Cdn-Cache-Control",
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			status, header := parseSay(t, c.say, start)
+			m := mustStore(t, &c.policy, "GET /", status, header)
+			if m.Source != c.want || m.Targeted != c.targeted {
+				t.Errorf("the lifetime is from %s %q, want %s %q", m.Source, m.Targeted, c.want, c.targeted)
+			}
+		})
+	}
+}

@@ -3,16 +3,16 @@ package httpcache
 import "net/http"
 
 // control returns the directives of a response for this cache: of the first targeted field that is valid and not empty,
-// or of Cache-Control. Beside a targeted field Cache-Control and Expires mean nothing (RFC 9213, 2.2).
-func (p *Policy) control(header http.Header) (d Directives, targeted bool) {
+// whose name is returned, or of Cache-Control. Beside a targeted field Cache-Control and Expires mean nothing (RFC 9213, 2.2).
+func (p *Policy) control(header http.Header) (d Directives, targeted string) {
 	for _, name := range p.Targeted {
 		if lines, found := header[name]; found {
 			if d, ok := ParseTargeted(lines); ok {
-				return d, true
+				return d, name
 			}
 		}
 	}
-	return ParseDirectives(header["Cache-Control"]), false
+	return ParseDirectives(header["Cache-Control"]), ""
 }
 
 // ParseTargeted reads the lines of a targeted field: a Dictionary whose members are directives (RFC 9213, 2.1). It

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -258,19 +257,19 @@ func (d *Disk) Purge(ctx context.Context, p Purge) error {
 func (d *Disk) Mark() Mark { return Mark(d.purges.last.Load()) }
 
 // List implements Storage.
-func (d *Disk) List(ctx context.Context, prefix string, limit int) ([]Info, error) {
+func (d *Disk) List(ctx context.Context, q Query, limit int) ([]Info, error) {
 	if err := d.ready(ctx); err != nil {
 		return nil, err
 	}
-	return d.list(nil, prefix, limit), nil
+	return d.list(nil, &q, limit), nil
 }
 
-func (d *Disk) list(into []Info, prefix string, limit int) []Info {
+func (d *Disk) list(into []Info, q *Query, limit int) []Info {
 	if limit <= len(into) {
 		return into
 	}
 	for e := range d.index.Values() {
-		if !strings.HasPrefix(e.key, prefix) || d.purges.gone(e.label) {
+		if !q.Matches(e.key, e.host, e.tags) || d.purges.gone(e.label) {
 			continue
 		}
 		into = append(into, Info{
@@ -286,7 +285,7 @@ func (d *Disk) list(into []Info, prefix string, limit int) []Info {
 // Stats implements Storage. Held and Budget are of the disk.
 func (d *Disk) Stats() Stats {
 	s := d.stats(d.usage)
-	s.Purges = d.purges.count.Load()
-	s.Scanning = !d.scanned.Load()
+	s.Purges = d.purges.counted()
+	s.Scanning, s.Resting = !d.scanned.Load(), d.outage.now()
 	return s
 }

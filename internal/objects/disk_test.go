@@ -412,7 +412,7 @@ func TestTiers(t *testing.T) {
 	if m, _ := s.Tiers(); found <= int(m.Objects) {
 		t.Errorf("%d are found, %d are in memory", found, m.Objects)
 	}
-	list, _ := s.List(t.Context(), "", 1000)
+	list, _ := s.List(t.Context(), objects.Query{}, 1000)
 	var key string
 	for _, x := range list {
 		if x.Tier == "disk" {
@@ -420,7 +420,7 @@ func TestTiers(t *testing.T) {
 		}
 	}
 	objectstest.Put(t, s, objectstest.Spec(key), []byte("newer"))
-	list, _ = s.List(t.Context(), key, 1000)
+	list, _ = s.List(t.Context(), objects.Query{Prefix: key}, 1000)
 	for _, x := range list {
 		if x.Key == key && x.Bytes != 5 {
 			t.Errorf("the older one is still there: %+v", x)

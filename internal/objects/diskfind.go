@@ -27,6 +27,23 @@ func (d *Disk) Find(ctx context.Context, key []byte) (*Object, error) {
 	return o, nil
 }
 
+// Peek implements Storage.
+func (d *Disk) Peek(ctx context.Context, key []byte) (*Object, error) {
+	if err := d.ready(ctx); err != nil {
+		return nil, err
+	}
+	e, ok := d.index.GetEntryQuietly(d.purges.of(key))
+	if !ok || !d.live(e.Value, string(key)) || !d.gate.enter() {
+		return nil, ErrNotFound
+	}
+	o, err := d.open(e.Value)
+	if err != nil {
+		d.gate.leave()
+		return nil, ErrNotFound
+	}
+	return o, nil
+}
+
 func (d *Disk) find(hash uint64, key []byte) *Object {
 	e, ok := d.index.GetIfPresent(hash)
 	if !ok || e.key != string(key) {

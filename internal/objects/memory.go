@@ -3,7 +3,6 @@ package objects
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 
 	"github.com/maypok86/otter/v2"
@@ -116,6 +115,15 @@ func (m *Memory) find(hash uint64, key []byte) *Object {
 		return o
 	}
 	return nil
+}
+
+// Peek implements Storage.
+func (m *Memory) Peek(_ context.Context, key []byte) (*Object, error) {
+	e, ok := m.index.GetEntryQuietly(m.purges.of(key))
+	if !ok || !m.live(e.Value, string(key)) || !e.Value.hold() {
+		return nil, ErrNotFound
+	}
+	return e.Value, nil
 }
 
 // Create implements Storage.
@@ -234,16 +242,16 @@ func (m *Memory) Purge(ctx context.Context, p Purge) error { return m.purges.pur
 func (m *Memory) Mark() Mark { return Mark(m.purges.last.Load()) }
 
 // List implements Storage.
-func (m *Memory) List(_ context.Context, prefix string, limit int) ([]Info, error) {
-	return m.list(nil, prefix, limit), nil
+func (m *Memory) List(_ context.Context, q Query, limit int) ([]Info, error) {
+	return m.list(nil, &q, limit), nil
 }
 
-func (m *Memory) list(into []Info, prefix string, limit int) []Info {
+func (m *Memory) list(into []Info, q *Query, limit int) []Info {
 	if limit <= len(into) {
 		return into
 	}
 	for o := range m.index.Values() {
-		if !strings.HasPrefix(o.key, prefix) || m.purges.gone(o.label) || !o.hold() {
+		if !q.Matches(o.key, o.host, o.tags) || m.purges.gone(o.label) || !o.hold() {
 			continue
 		}
 		into = append(into, o.info("memory"))
@@ -258,6 +266,6 @@ func (m *Memory) list(into []Info, prefix string, limit int) []Info {
 // Stats implements Storage.
 func (m *Memory) Stats() Stats {
 	s := m.stats(m.ledger)
-	s.Purges = m.purges.count.Load()
+	s.Purges = m.purges.counted()
 	return s
 }

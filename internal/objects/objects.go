@@ -7,6 +7,8 @@ package objects
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -56,6 +58,9 @@ type Storage interface {
 	// releases the object. Of an object that was softly purged, Stale says since when.
 	Find(ctx context.Context, key []byte) (*Object, error)
 
+	// Peek is Find for those who only look: it counts nothing, and the object neither stays longer for it nor moves.
+	Peek(ctx context.Context, key []byte) (*Object, error)
+
 	// Create begins an object; it can be found once its writer has committed it. Until then what is there under the key
 	// stays. It fails with ErrInvalid only: where nothing can be stored, the writer still serves those who read along.
 	Create(ctx context.Context, spec Spec) (*Writer, error)
@@ -73,8 +78,8 @@ type Storage interface {
 	// Mark tells where the storage stands in the order of purges.
 	Mark() Mark
 
-	// List returns at most limit of the objects whose keys begin with prefix, in no order.
-	List(ctx context.Context, prefix string, limit int) ([]Info, error)
+	// List returns at most limit of the objects that match, in no order. It looks at all there are.
+	List(ctx context.Context, q Query, limit int) ([]Info, error)
 
 	// Stats are the counts of now.
 	Stats() Stats
@@ -133,6 +138,22 @@ func (s *Spec) check() error {
 
 func (m *Meta) fits() bool { return m.Size >= 0 && m.Size <= MaxMeta }
 
+// A Query says which objects to list: those that match all that is set. The zero value is all objects.
+type Query struct {
+	// Prefix is how keys begin.
+	Prefix string
+	// Host is that of the objects.
+	Host string
+	// Tags are those of which an object has one.
+	Tags []string
+}
+
+// Matches reports whether the query is about an object with this key, host and tags.
+func (q *Query) Matches(key, host string, tags []string) bool {
+	return strings.HasPrefix(key, q.Prefix) && (q.Host == "" || q.Host == host) &&
+		(len(q.Tags) == 0 || slices.ContainsFunc(q.Tags, func(tag string) bool { return slices.Contains(tags, tag) }))
+}
+
 // A Scope is what a purge goes by.
 type Scope uint8
 
@@ -143,7 +164,17 @@ const (
 	ByHost                    // objects with this host
 	ByPrefix                  // objects whose keys begin so
 	All                       // everything; the text is empty
+	scopes
 )
+
+// String returns the word for it in metrics.
+func (s Scope) String() string {
+	words := [...]string{"none", "key", "tag", "host", "prefix", "all"}
+	if int(s) >= len(words) {
+		return "unknown"
+	}
+	return words[s]
+}
 
 // A Purge says which objects are not to be served any more.
 type Purge struct {

@@ -14,9 +14,9 @@ import (
 // looks up. A purge by key is the exception: it removes the one object.
 type purges struct {
 	keySeed
-	last    atomic.Uint64 // of the order of purges and objects
-	epoch   atomic.Uint64 // counts the purges that objects must be compared with
-	count   atomic.Uint64 // acknowledged
+	last    atomic.Uint64                              // of the order of purges and objects
+	epoch   atomic.Uint64                              // counts the purges that objects must be compared with
+	count   [scopes]struct{ hard, soft atomic.Uint64 } // acknowledged
 	records records
 	all     record
 	recent  recent
@@ -132,7 +132,11 @@ func (p *purges) purge(ctx context.Context, what Purge) error {
 		}
 	}
 	if err == nil {
-		p.count.Add(1)
+		if c := &p.count[what.Scope]; what.Soft {
+			c.soft.Add(1)
+		} else {
+			c.hard.Add(1)
+		}
 	}
 	return err
 }
@@ -169,6 +173,14 @@ func (p *purges) apply(past pastPurge) (waiting int) {
 	default:
 	}
 	return waiting
+}
+
+// counted returns how many purges were acknowledged.
+func (p *purges) counted() (all [scopes]PurgeCount) {
+	for i := range p.count {
+		all[i] = PurgeCount{p.count[i].hard.Load(), p.count[i].soft.Load()}
+	}
+	return all
 }
 
 func (p *purges) pending() []prefixPurge {

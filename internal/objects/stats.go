@@ -41,15 +41,18 @@ type Stats struct {
 	Commits, Refused, Aborts uint64
 	// Evictions are by cause: the index is an Eviction.
 	Evictions [evictions]uint64
-	// Purges count calls that were acknowledged.
-	Purges uint64
+	// Purges count calls that were acknowledged, by scope: the index is a Scope.
+	Purges [scopes]PurgeCount
 	// Busy counts hits on disk that became misses since too many files were open.
 	Busy uint64
 	// DiskErrors count faults of the disk.
 	DiskErrors uint64
-	// Scanning tells that the disk is still being indexed.
-	Scanning bool
+	// Scanning tells that the disk is still being indexed, Resting that nothing is written to it for a while since it failed.
+	Scanning, Resting bool
 }
+
+// A PurgeCount counts purges: those that removed, and those that only made stale.
+type PurgeCount struct{ Hard, Soft uint64 }
 
 // cell keeps counters of different stripes apart in the processor's caches.
 type cell struct {

@@ -86,6 +86,14 @@ func (t *Tiered) Find(ctx context.Context, key []byte) (*Object, error) {
 	return o, err
 }
 
+// Peek implements Storage.
+func (t *Tiered) Peek(ctx context.Context, key []byte) (*Object, error) {
+	if o, err := t.memory.Peek(ctx, key); err == nil {
+		return o, nil
+	}
+	return t.disk.Peek(ctx, key)
+}
+
 // offer hands an object to a queue with its reference, unless the queue is full.
 func offer(queue chan<- *Object, o *Object) bool {
 	select {
@@ -126,8 +134,8 @@ func (t *Tiered) Purge(ctx context.Context, p Purge) error { return t.purges.pur
 func (t *Tiered) Mark() Mark { return t.memory.Mark() }
 
 // List implements Storage. An object that is in both tiers is listed twice.
-func (t *Tiered) List(ctx context.Context, prefix string, limit int) ([]Info, error) {
-	return t.disk.list(t.memory.list(nil, prefix, limit), prefix, limit), ctx.Err()
+func (t *Tiered) List(ctx context.Context, q Query, limit int) ([]Info, error) {
+	return t.disk.list(t.memory.list(nil, &q, limit), &q, limit), ctx.Err()
 }
 
 // Stats implements Storage: the sums of both tiers, but for hits, which are one or the other, and misses, which are both.

@@ -169,7 +169,7 @@ func testList(t *testing.T, s objects.Storage) {
 	for i := range 20 {
 		Put(t, s, Spec(fmt.Sprintf("%c/%02d", 'a'+i%2, i), "t"), Body(i, 100+i))
 	}
-	list, err := s.List(t.Context(), "a/", 100)
+	list, err := s.List(t.Context(), objects.Query{Prefix: "a/"}, 100)
 	if err != nil || len(list) != 10 {
 		t.Fatalf("List: %d, %v", len(list), err)
 	}
@@ -180,12 +180,57 @@ func testList(t *testing.T, s objects.Storage) {
 			t.Errorf("%+v", x)
 		}
 	}
-	if list, err := s.List(t.Context(), "", 7); err != nil || len(list) != 7 {
+	if list, err := s.List(t.Context(), objects.Query{}, 7); err != nil || len(list) != 7 {
 		t.Errorf("List of 7: %d, %v", len(list), err)
+	}
+	Put(t, s, Spec("c/00", "u", "v"), nil)
+	for want, q := range map[int]objects.Query{
+		1:  {Tags: []string{"v", "w"}},
+		0:  {Prefix: "a/", Tags: []string{"u"}},
+		21: {Host: "host.test", Tags: []string{"u", "t"}},
+	} {
+		if list, err := s.List(t.Context(), q, 100); err != nil || len(list) != want {
+			t.Errorf("List of %+v: %d, %v", q, len(list), err)
+		}
+	}
+	if list, _ := s.List(t.Context(), objects.Query{Host: "host"}, 100); len(list) != 0 {
+		t.Errorf("List of another host: %+v", list)
 	}
 	purge(t, s, objects.Purge{Scope: objects.ByPrefix, Text: "a/", Soft: true})
 	purge(t, s, objects.Purge{Scope: objects.ByPrefix, Text: "b/"})
-	if list, _ = s.List(t.Context(), "", 100); len(list) != 10 || list[0].Stale.IsZero() {
+	purge(t, s, objects.Purge{Scope: objects.ByKey, Text: "c/00"})
+	counts := s.Stats().Purges
+	if counts[objects.ByPrefix] != (objects.PurgeCount{Hard: 1, Soft: 1}) || counts[objects.ByKey].Hard != 1 {
+		t.Errorf("purges: %+v", counts)
+	}
+	if list, _ = s.List(t.Context(), objects.Query{}, 100); len(list) != 10 || list[0].Stale.IsZero() {
 		t.Errorf("List after purges: %+v", list)
+	}
+}
+
+// testPeek: who peeks finds the same, and leaves no trace.
+func testPeek(t *testing.T, s objects.Storage) {
+	for _, n := range []int{0, 100, 200_000} {
+		key := []byte(fmt.Sprint("peek", n))
+		if _, err := s.Peek(t.Context(), key); !errors.Is(err, objects.ErrNotFound) {
+			t.Errorf("before: %v", err)
+		}
+		Put(t, s, Spec(string(key)), Body(n, n))
+		before := s.Stats()
+		o, err := s.Peek(t.Context(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := Read(t, o); !bytes.Equal(got, Body(n, n)) || o.Key() != string(key) {
+			t.Errorf("%s: another object", key)
+		}
+		o.Release()
+		if after := s.Stats(); after.Hits != before.Hits || after.Misses != before.Misses {
+			t.Errorf("peeking was counted: %+v, before %+v", after, before)
+		}
+		purge(t, s, objects.Purge{Scope: objects.ByHost, Text: "host.test"})
+		if _, err := s.Peek(t.Context(), key); !errors.Is(err, objects.ErrNotFound) {
+			t.Errorf("purged: %v", err)
+		}
 	}
 }

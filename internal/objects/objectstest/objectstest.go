@@ -43,6 +43,7 @@ func Run(t *testing.T, make func(t *testing.T) objects.Storage) {
 		{"purge since a mark", testPurgeSinceMark},
 		{"purge under load", testPurgeUnderLoad},
 		{"list", testList},
+		{"peek", testPeek},
 		{"twin", testTwin},
 		{"load", testLoad},
 	} {

@@ -66,6 +66,18 @@ func (s *Twin) Find(_ context.Context, key []byte) (*objects.Object, error) {
 	return v.Object, nil
 }
 
+// Peek implements objects.Storage.
+func (s *Twin) Peek(_ context.Context, key []byte) (*objects.Object, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v := s.kept[string(key)]
+	if v == nil {
+		return nil, objects.ErrNotFound
+	}
+	v.Acquire()
+	return v.Object, nil
+}
+
 // Create implements objects.Storage.
 func (s *Twin) Create(_ context.Context, spec objects.Spec) (*objects.Writer, error) {
 	s.mu.Lock()
@@ -155,7 +167,11 @@ func (s *Twin) Purge(_ context.Context, p objects.Purge) error {
 			s.remove(key)
 		}
 	}
-	s.stats.Purges++
+	if c := &s.stats.Purges[p.Scope]; p.Soft {
+		c.Soft++
+	} else {
+		c.Hard++
+	}
 	return nil
 }
 
@@ -170,12 +186,12 @@ func (s *Twin) Mark() objects.Mark {
 }
 
 // List implements objects.Storage.
-func (s *Twin) List(_ context.Context, prefix string, limit int) ([]objects.Info, error) {
+func (s *Twin) List(_ context.Context, q objects.Query, limit int) ([]objects.Info, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var list []objects.Info
 	for key, v := range s.kept {
-		if strings.HasPrefix(key, prefix) && len(list) < limit {
+		if q.Matches(key, v.Host(), v.Tags()) && len(list) < limit {
 			n, _ := v.Size()
 			list = append(list, objects.Info{Key: key, Host: v.Host(), Tags: v.Tags(), Bytes: n, Stale: v.Stale(), Tier: "twin"})
 		}

@@ -84,7 +84,7 @@ clean: ## remove what was built
 # What needs other people's clients and servers is a module of its own.
 H2SPEC := bin/tools/h2spec
 
-.PHONY: conformance conformance-short slow slowhttptest h2spec load
+.PHONY: conformance conformance-short slow slowhttptest h2spec cache-tests load
 
 conformance: ## the built gateway against clients and servers of others: the long form, minutes
 	cd conformance && CONFORMANCE=heavy $(GO) test -count=1 -timeout 30m -v .
@@ -103,6 +103,9 @@ $(H2SPEC):
 
 h2spec: $(H2SPEC) ## h2spec's strict cases against a listener, in the clear and over TLS
 	cd conformance && H2SPEC=$(CURDIR)/$(H2SPEC) $(GO) test -count=1 -tags h2spec -run '^TestH2Spec$$' -v .
+
+cache-tests: ## the HTTP cache tests (wants node and npm, or CACHE_TESTS=DIR where the package is installed)
+	cd conformance && $(GO) test -count=1 -tags cachetests -run '^TestCacheTests$$' -v .
 
 load: build ## processor time of a request, beside a bare httputil.ReverseProxy
 	cd conformance && $(GO) run ./load --binary ../bin/sallyport

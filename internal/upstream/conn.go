@@ -7,6 +7,8 @@ import (
 	"os"
 	"sync/atomic"
 	"time"
+
+	"github.com/asynched/api-gateway/internal/frames"
 )
 
 // A conn counts the bytes that may have left over it, so that it is known whether an instance can have seen anything of
@@ -19,6 +21,7 @@ type conn struct {
 	tls     handshake
 	beneath *beneath // of TLS; nil without it
 	owned   owned
+	ceiling *frames.Ceiling // of HTTP/2; nil for HTTP/1.1
 
 	looks bool         // whether it is idle; the engine does so itself for HTTP/2
 	open  atomic.Int32 // attempts that use it
@@ -30,6 +33,9 @@ type conn struct {
 	wary   bool        // the next write is the first of a request that must not be written in vain
 }
 
+// errWindow is why a connection to an HTTP/2 instance is closed that opened a window too far.
+var errWindow = &protocolError{"the instance opened the window of a stream beyond the largest there may be"}
+
 // looksUntilIdle is how often in idleTime a connection looks whether it is idle. It ends at the latest after that time,
 // and up to one look earlier.
 const looksUntilIdle = 3
@@ -40,6 +46,8 @@ func (d *dialer) conn(c net.Conn, began time.Time, tls handshake) *conn {
 	w.owned.took = time.Since(began)
 	if w.looks {
 		w.lookLater()
+	} else {
+		w.ceiling = frames.NewCeiling()
 	}
 	return w
 }
@@ -52,6 +60,10 @@ func (c *conn) Read(p []byte) (int, error) {
 		n, err := c.Conn.Read(p)
 		switch {
 		case !c.looks:
+			if !c.ceiling.Read(p[:n]) {
+				_ = c.Close()
+				return 0, errWindow
+			}
 			return n, err
 		case n > 0:
 			asked := c.answers.take(p[:n])
@@ -125,6 +137,8 @@ func (c *conn) Write(p []byte) (int, error) {
 	}
 	if c.looks {
 		c.answers.sending()
+	} else {
+		c.ceiling.Wrote(p)
 	}
 	n, err := c.Conn.Write(p)
 	if n == 0 && err != nil {

@@ -52,7 +52,7 @@ func (d *dialer) plain(ctx context.Context, network, address string) (net.Conn, 
 	return d.conn(c, began, handshake{}), nil
 }
 
-// secure makes a connection with TLS. One for HTTP/2 is a *tls.Conn, because the engine wants to see that.
+// secure makes a connection with TLS.
 func (d *dialer) secure(ctx context.Context, network, address string) (net.Conn, error) {
 	if d.timeout > 0 {
 		var cancel context.CancelFunc
@@ -73,17 +73,9 @@ func (d *dialer) secure(ctx context.Context, network, address string) (net.Conn,
 		config = config.Clone()
 		config.ServerName = host
 	}
-	shake := new(handshake)
-	var floor *beneath
-	if d.http2 {
-		under := &shaken{Conn: raw}
-		raw, shake = under, &under.handshake
-	} else {
-		floor = &beneath{Conn: raw}
-		raw = floor
-	}
-	shake.began = time.Now()
-	c := tls.Client(raw, config)
+	floor := &beneath{Conn: raw}
+	shake := handshake{began: time.Now()}
+	c := tls.Client(floor, config)
 	if err := c.HandshakeContext(ctx); err != nil {
 		_ = raw.Close()
 		if strings.Contains(err.Error(), "no application protocol") {
@@ -92,15 +84,11 @@ func (d *dialer) secure(ctx context.Context, network, address string) (net.Conn,
 		return nil, &dialError{"tls", address, err}
 	}
 	shake.ended = time.Now()
-	if !d.http2 {
-		w := d.conn(c, began, *shake)
-		w.beneath = floor
-		return w, nil
-	}
-	raw.(*shaken).owned.took = shake.ended.Sub(began)
-	if got := c.ConnectionState().NegotiatedProtocol; got != "h2" {
+	if got := c.ConnectionState().NegotiatedProtocol; d.http2 && got != "h2" {
 		_ = c.Close()
 		return nil, &dialError{"protocol", address, fmt.Errorf("HTTP/2 is not offered over TLS (ALPN %q)", got)}
 	}
-	return c, nil
+	w := d.conn(c, began, shake)
+	w.beneath = floor
+	return w, nil
 }

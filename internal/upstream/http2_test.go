@@ -251,3 +251,46 @@ func TestGRPCHasItsOwnDeadline(t *testing.T) {
 		}
 	}
 }
+
+// TestWindowTooLarge has an instance open a window beyond the largest there may be. The request fails, and the next one gets
+// its answer: the standard engine would wait for itself, and all others for it.
+func TestWindowTooLarge(t *testing.T) {
+	for name, open := range map[string]func(*http2.Framer, uint32){
+		"at once": func(f *http2.Framer, stream uint32) { _ = f.WriteWindowUpdate(stream, 1<<31-1) },
+		"in two": func(f *http2.Framer, stream uint32) {
+			_ = f.WriteWindowUpdate(stream, 1<<30)
+			_ = f.WriteWindowUpdate(stream, 1<<30)
+		},
+		"with settings": func(f *http2.Framer, stream uint32) {
+			_ = f.WriteSettings(http2.Setting{ID: http2.SettingMaxFrameSize, Val: 1 << 15}, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1<<31 - 1})
+			_ = f.WriteWindowUpdate(stream, 1)
+		},
+		"behind the answer": func(f *http2.Framer, stream uint32) {
+			answers("ok", ":status", "200")(f, stream)
+			_ = f.WriteWindowUpdate(stream, 1<<31-1)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var seen atomic.Int32
+			s := newRig(t).service(h2c, rawH2(t, func(f *http2.Framer, stream uint32) {
+				if seen.Add(1) == 1 {
+					open(f, stream)
+				} else {
+					answers("ok", ":status", "200")(f, stream)
+				}
+			}))
+			if _, err := get(t, s, "/"); err != nil && reason(err) != exchange.UpstreamProtocol {
+				t.Error(err)
+			}
+			for range 3 {
+				got, err := get(t, s, "/")
+				if err != nil && reason(err) == exchange.UpstreamProtocol { // the connection was about to be closed
+					continue
+				}
+				if err != nil || got != "200 ok" {
+					t.Errorf("%q, %v", got, err)
+				}
+			}
+		})
+	}
+}

@@ -1,7 +1,6 @@
 package upstream
 
 import (
-	"crypto/tls"
 	"net"
 	"sync"
 	"time"
@@ -39,13 +38,8 @@ func (o *owned) end() {
 
 // ownedOf returns what a connection that the engine has chosen knows of its instance, nil if that is nothing.
 func ownedOf(c net.Conn) *owned {
-	switch c := c.(type) {
-	case *conn:
+	if c, ok := c.(*conn); ok {
 		return &c.owned
-	case *tls.Conn:
-		if s, ok := c.NetConn().(*shaken); ok {
-			return &s.owned
-		}
 	}
 	return nil
 }

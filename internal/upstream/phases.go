@@ -2,7 +2,6 @@ package upstream
 
 import (
 	"context"
-	"crypto/tls"
 	"math"
 	"net"
 	"net/http"
@@ -72,28 +71,10 @@ func (h handshake) within(epoch time.Time, from, to time.Duration) time.Duration
 	return max(min(h.ended.Sub(epoch), to)-max(h.began.Sub(epoch), from), 0)
 }
 
-// A shaken is what is beneath a connection with TLS that the engine wants to see as such.
-type shaken struct {
-	net.Conn
-	handshake
-	owned owned
-}
-
-// Close closes the connection.
-func (s *shaken) Close() error {
-	s.owned.end()
-	return s.Conn.Close()
-}
-
 // shook returns the handshake of a connection that the engine has chosen.
 func shook(c net.Conn) handshake {
-	switch c := c.(type) {
-	case *conn:
+	if c, ok := c.(*conn); ok {
 		return c.tls
-	case *tls.Conn:
-		if s, ok := c.NetConn().(*shaken); ok {
-			return s.handshake
-		}
 	}
 	return handshake{}
 }

@@ -42,8 +42,7 @@ func newPool(c *config.Service, files tlsFiles, env Env) (*pool, error) {
 	d := &dialer{dial: counted(dial), timeout: time.Duration(c.Timeouts.Connect), tls: secrets, http2: c.HTTP2()}
 	var protocols http.Protocols
 	protocols.SetHTTP1(!c.HTTP2())
-	protocols.SetHTTP2(c.HTTP2() && c.Secure())
-	protocols.SetUnencryptedHTTP2(c.HTTP2() && !c.Secure())
+	protocols.SetUnencryptedHTTP2(c.HTTP2()) // to the engine: TLS is the dialer's
 	t := &http.Transport{
 		Protocols: &protocols,
 		HTTP2: &http.HTTP2Config{

@@ -2,6 +2,7 @@ package edge_test
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -11,37 +12,44 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
 )
 
 // An HTTP/2 instance that resets a request while its body is on the way fails it. The client is there still, and is told,
 // whatever the engine makes of a body that it was kept from reading on.
 func TestUploadIsReset(t *testing.T) {
-	g := startAt(t, strings.Replace(oneService, "{instances", "{protocol: h2c, instances", 1), resetting(t))
+	origin := h2cOrigin(t, func(f *http2.Framer, stream uint32) { _ = f.WriteRSTStream(stream, http2.ErrCodeInternal) })
+	g := startAt(t, strings.Replace(oneService, "{instances", "{protocol: h2c, instances", 1), origin)
 	for n := range 60 {
-		c, err := net.Dial("tcp", g.address())
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = c.SetDeadline(time.Now().Add(10 * time.Second))
-		go func() {
-			const length = 300 << 10
-			_, _ = fmt.Fprintf(c, "POST / HTTP/1.1\r\nHost: shop.example.com\r\nContent-Length: %d\r\n\r\n", length)
-			_, _ = io.WriteString(c, strings.Repeat("x", length))
-		}()
-		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
-		if err != nil {
-			t.Fatalf("request %d: no answer: %v", n, err)
-		}
-		body, err := io.ReadAll(resp.Body)
+		resp, body, err := upload(t, g, 300<<10)
 		if err != nil || resp.StatusCode != http.StatusBadGateway || !strings.Contains(string(body), `"upstream_reset"`) {
-			t.Errorf("request %d: %s %s, %v", n, resp.Status, body, err)
+			t.Fatalf("request %d: %q, %v", n, body, err)
 		}
-		_ = c.Close()
 	}
 }
 
-// resetting starts an HTTP/2 origin that resets each stream as soon as it is there.
-func resetting(t *testing.T) (address string) {
+// upload sends a POST over a connection of its own, and reads the answer while it still sends.
+func upload(t *testing.T, g *gate, length int) (*http.Response, []byte, error) {
+	c, err := net.Dial("tcp", g.address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	go func() {
+		_, _ = fmt.Fprintf(c, "POST / HTTP/1.1\r\nHost: shop.example.com\r\nContent-Length: %d\r\n\r\n", length)
+		_, _ = io.WriteString(c, strings.Repeat("x", length))
+	}()
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	body, err := io.ReadAll(resp.Body)
+	return resp, body, err
+}
+
+// h2cOrigin starts an HTTP/2 origin that answers each stream as soon as it is there, and takes nothing of its body.
+func h2cOrigin(t *testing.T, answer func(f *http2.Framer, stream uint32)) (address string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -69,11 +77,32 @@ func resetting(t *testing.T) (address string) {
 							_ = f.WriteSettingsAck()
 						}
 					case *http2.HeadersFrame:
-						_ = f.WriteRSTStream(got.StreamID, http2.ErrCodeInternal)
+						answer(f, got.StreamID)
 					}
 				}
 			}()
 		}
 	}()
 	return l.Addr().String()
+}
+
+// An HTTP/2 instance that has enough of a request before its end answers. A client that still sends gets the whole answer.
+func TestUploadIsAnswered(t *testing.T) {
+	const length = 300 << 10
+	origin := h2cOrigin(t, func(f *http2.Framer, stream uint32) {
+		var head bytes.Buffer
+		_ = hpack.NewEncoder(&head).WriteField(hpack.HeaderField{Name: ":status", Value: "413"})
+		_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: head.Bytes(), EndHeaders: true})
+		for range 20 {
+			_ = f.WriteData(stream, false, make([]byte, 1000))
+		}
+		_ = f.WriteData(stream, true, nil)
+	})
+	g := startAt(t, strings.Replace(oneService, "{instances", "{protocol: h2c, instances", 1), origin)
+	for n := range 100 {
+		resp, body, err := upload(t, g, length)
+		if err != nil || resp.StatusCode != http.StatusRequestEntityTooLarge || len(body) != 20000 {
+			t.Fatalf("request %d: %d bytes, %v", n, len(body), err)
+		}
+	}
 }

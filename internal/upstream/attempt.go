@@ -90,8 +90,7 @@ func (a *attempt) target(preserveHost bool) {
 	} else {
 		u.Opaque = a.x.Path
 	}
-	ctx, cancel := context.WithCancelCause(r.Context())
-	a.cancel = cancel
+	ctx := a.begins(r)
 	if g := a.route.service.guard; g != nil {
 		ctx = g.asking(ctx)
 	}
@@ -110,6 +109,22 @@ func (a *attempt) target(preserveHost bool) {
 		a.request.Host = ""
 	}
 	a.attach()
+}
+
+// begins returns a context that ends when the exchange's does, or when the attempt is cancelled. But an end of the exchange's
+// that only comes of a body that the engine for HTTP/2 has let go of is none: the answer may be under way.
+func (a *attempt) begins(r *http.Request) (ctx context.Context) {
+	if !a.route.service.settings.http2 || r.ProtoMajor != 1 || r.Body == nil || r.Body == http.NoBody {
+		ctx, a.cancel = context.WithCancelCause(r.Context())
+		return ctx
+	}
+	ctx, a.cancel = context.WithCancelCause(context.WithoutCancel(r.Context()))
+	context.AfterFunc(r.Context(), func() {
+		if !a.out.dropped() {
+			a.cancel(context.Cause(r.Context()))
+		}
+	})
+	return ctx
 }
 
 // attach gives the request its body. Where the engine would otherwise send a request without one again by itself, although
@@ -335,6 +350,9 @@ func (a *attempt) finish() {
 	a.route.service.open.Add(-1)
 	if a.conn != nil {
 		a.conn.open.Add(-1)
+		if a.out.from != nil {
+			a.conn.upload.CompareAndSwap(&a.out, nil)
+		}
 	}
 	if a.watch != nil {
 		a.watch.release()
@@ -377,6 +395,9 @@ func (a *attempt) gotConn(info httptrace.GotConnInfo) {
 		if a.conn.looks { // one over HTTP/2 is not this attempt's alone
 			a.conn.wary = info.WasIdle && !safe(a.request.Method)
 			a.conn.answers.expect(a.request.Method == http.MethodHead)
+			if a.out.from != nil {
+				a.conn.upload.Store(&a.out)
+			}
 		}
 	}
 	if a.repeated {

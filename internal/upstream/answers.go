@@ -80,6 +80,13 @@ func (a *answers) wasTorn() bool {
 	return a.torn
 }
 
+// headless tells whether the final head has not come in whole.
+func (a *answers) headless() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.state == answerDue || a.state == answerHead
+}
+
 // endless tells whether the answer may be one that only the end of the connection ends.
 func (a *answers) endless() bool {
 	a.mu.Lock()

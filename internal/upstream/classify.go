@@ -95,7 +95,7 @@ func (a *attempt) theirs(err error) *failure {
 		return a.fault(exchange.UpstreamProtocol, "the instance sent too many interim responses", err)
 	case errors.As(err, &breach):
 		return a.fault(exchange.UpstreamProtocol, breach.detail, err)
-	case a.repeated, a.torn(), reset(err), a.out.dropped() && errors.Is(err, context.Canceled):
+	case a.repeated, a.torn(), reset(err), a.out.dropped() && (errors.Is(err, context.Canceled) || errors.Is(err, errCut)):
 		f := a.fault(exchange.UpstreamReset, "the instance closed the connection before it had answered", err)
 		f.cause, f.sent = causeReset, a.sent() && !refused(err) // what the engine repeats is safe, or was not sent
 		if f.stale = a.reused && !a.repeated && !a.sent() && !a.route.service.settings.http2; f.stale {

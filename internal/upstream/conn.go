@@ -28,9 +28,10 @@ type conn struct {
 	seen  uint64       // what had been sent at the last look
 	quiet int          // looks at which nothing had been going on since the one before
 
-	over   atomic.Bool // the instance has ended the stream, or said what nobody asked for: no answer can come
-	tunnel atomic.Bool // it carries another protocol now, in which one side may end before the other
-	wary   bool        // the next write is the first of a request that must not be written in vain
+	over   atomic.Bool                 // the instance has ended the stream, or said what nobody asked for: no answer can come
+	tunnel atomic.Bool                 // it carries another protocol now, in which one side may end before the other
+	wary   bool                        // the next write is the first of a request that must not be written in vain
+	upload atomic.Pointer[requestBody] // of the attempt that has the connection, if its request has one
 }
 
 // errWindow is why a connection to an HTTP/2 instance is closed that opened a window too far.
@@ -78,6 +79,7 @@ func (c *conn) Read(p []byte) (int, error) {
 			if !errors.Is(err, net.ErrClosed) {
 				c.answers.broken()
 				c.over.Store(true)
+				c.dropUpload()
 			}
 			if err == io.EOF && c.cutShort() {
 				err = io.ErrUnexpectedEOF
@@ -96,6 +98,23 @@ func (c *conn) Read(p []byte) (int, error) {
 func (c *conn) Close() error {
 	c.owned.end()
 	return c.Conn.Close()
+}
+
+// patience is how long a client may take to go on with an upload that another instance could have from its beginning.
+const patience = time.Second
+
+// dropUpload ends an upload that nobody will answer. The engine waits for the body before it says that the connection broke,
+// and the client may be long in sending it. To wake the read is to lose the rest: where another attempt could have it, the
+// client has a while to go on by itself.
+func (c *conn) dropUpload() {
+	b := c.upload.Load()
+	switch {
+	case b == nil || !c.answers.headless():
+	case b.whole():
+		time.AfterFunc(patience, func() { _ = b.Close() }) // nothing happens if the attempt is over by then
+	default:
+		_ = b.Close() // always nil
+	}
 }
 
 // idle reports whether nothing has been going on for long enough. It is called at each look.

@@ -63,7 +63,7 @@ func (b *budget) left(now time.Duration, share float64) float64 {
 		}
 	}
 	left := share*float64(requests) - float64(retries)
-	if vain > retries/2 {
+	if vain > budgetLeast && vain > retries/2 { // one or two may be chance
 		left = min(left, share*float64(current.requests.Load())-float64(current.retries.Load()))
 	}
 	return max(least, left, 0)

@@ -126,8 +126,12 @@ func (h *hedge) good(resp *http.Response, f *failure) bool {
 	return f == nil && h.route.retries.answer(resp) == ""
 }
 
+// late tells whether the time that an attempt has is over, and the route does not want another one for that: the client is
+// not to wait for the second one's time as well.
+func (h *hedge) late(f *failure) bool { return f != nil && f.cause == causeTimeout && !h.route.retries.timeout }
+
 // end is called with what the first attempt brought, and returns the attempt that counts, of what kind it is, and what it
-// brought. If the first one failed while the second is under way, the second decides.
+// brought. If the first one failed while the second is under way, the second decides, but if there is no time left.
 func (h *hedge) end(resp *http.Response, f *failure) (*attempt, exchange.TryKind, *http.Response, *failure) {
 	x, a := h.first.x, h.first
 	if f == nil {
@@ -137,7 +141,7 @@ func (h *hedge) end(resp *http.Response, f *failure) (*attempt, exchange.TryKind
 		return a, "", resp, f
 	}
 	h.mu.Lock()
-	if h.won == nil && (h.second == nil || h.good(resp, f)) {
+	if h.won == nil && (h.second == nil || h.good(resp, f) || h.late(f)) {
 		h.over = true
 		if h.second != nil {
 			h.second.cancel(errBeaten)

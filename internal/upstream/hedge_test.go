@@ -20,6 +20,7 @@ import (
 	"github.com/asynched/api-gateway/config"
 	"github.com/asynched/api-gateway/exchange"
 	"github.com/asynched/api-gateway/internal/upstream"
+	"github.com/asynched/api-gateway/spec"
 )
 
 // A scene is two instances that take so long and answer with such a status; 0 is a reset.
@@ -76,6 +77,36 @@ func hedged(after string, change func(*config.Service)) func(*config.Service) {
 		if change != nil {
 			change(c)
 		}
+	}
+}
+
+// TestHedgeWithoutAnswer has nobody answer: the client waits for the time of one attempt, unless timeouts are retried.
+func TestHedgeWithoutAnswer(t *testing.T) {
+	for name, test := range map[string]struct {
+		when []string
+		want time.Duration
+	}{
+		"by default":           {nil, 2 * time.Second},
+		"timeouts are retried": {[]string{"timeout"}, 3 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				at := &scene{took: map[string]time.Duration{"h:1": time.Hour, "h:2": time.Hour}}
+				r := newRig(t).stub(at.engine)
+				s := r.service(hedged("1s", func(c *config.Service) {
+					c.Timeouts.Response = spec.Duration(2 * time.Second)
+					c.Retries.Attempts = 1
+					if test.when != nil {
+						c.Retries.When = test.when
+					}
+				}), "h:1", "h:2")
+				began := time.Now()
+				_, err := get(t, s, "/")
+				if took := time.Since(began); reason(err) != exchange.UpstreamTimeout || took != test.want || len(at.sent) != 2 {
+					t.Errorf("%v after %v, sent to %v", err, took, at.sent)
+				}
+			})
+		})
 	}
 }
 

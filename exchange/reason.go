@@ -10,6 +10,7 @@ const (
 	BadRequest          Reason = "bad_request"
 	BadHost             Reason = "bad_host"
 	BadPath             Reason = "bad_path"
+	PurgeRefused        Reason = "purge_refused"
 	NoRoute             Reason = "no_route"
 	MethodNotAllowed    Reason = "method_not_allowed"
 	BodyTooLarge        Reason = "body_too_large"
@@ -80,6 +81,11 @@ func Reasons() []ReasonInfo {
 			BadPath, http.StatusBadRequest, Downstream, "http_request_error", "Bad path",
 			"The path holds a control byte, a broken escape, or something that would turn into a dot segment if it were decoded once more.",
 			"Escape each byte once; resolve dot segments before sending.",
+		},
+		{
+			PurgeRefused, http.StatusForbidden, Downstream, "http_request_denied", "Purging not allowed",
+			"The request has the method PURGE, and comes from an address that the `cache` filter does not list in `purge.from`.",
+			"Purge from an address that is listed, or through the admin API.",
 		},
 		{
 			NoRoute, http.StatusNotFound, Downstream, "destination_not_found", "No route",

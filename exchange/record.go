@@ -20,6 +20,8 @@ const (
 // owns the exchange and read once the exchange has ended.
 type Record struct {
 	Steps []Step
+	// CacheURL is the URL under which a cache has looked for an answer; "" if none has.
+	CacheURL string
 }
 
 // A Step is one decision.

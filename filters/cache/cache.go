@@ -46,6 +46,8 @@ type Cache struct {
 	Bypass Bypass `json:"bypass"`
 	// Tags says what else an answer can be purged by.
 	Tags Tags `json:"tags"`
+	// Purge lets some clients purge by the method PURGE.
+	Purge Purge `json:"purge"`
 	// Targeted are the fields that speak to this cache before Cache-Control does (RFC 9213), the most specific first.
 	Targeted []string `json:"targeted" default:"Sallyport-Cache-Control,CDN-Cache-Control"`
 	// Wait is how long a request waits for another one that has asked the service for the same; 0s never waits. After that
@@ -113,6 +115,12 @@ type Tags struct {
 	From []string `json:"from" default:"Surrogate-Key,Cache-Tag" maxitems:"10"`
 	// Keep leaves the fields in the answers that clients get.
 	Keep bool `json:"keep" default:"false"`
+}
+
+// Purge lets clients with some addresses purge a URL: PURGE /path drops all that is kept for it.
+type Purge struct {
+	// From are these addresses; others get 403. If there are none, PURGE is passed on as any other method is.
+	From []spec.CIDR `json:"from,omitempty" maxitems:"100"`
 }
 
 // Kind returns the kind of filter.

@@ -422,7 +422,7 @@ func TestInspect(t *testing.T) {
 			one.Age != 10*time.Second || one.Left != 50*time.Second || one.ETag != `"1"` || one.Tags[0] != "a" || one.Vary[0] != "Accept-Language" {
 			t.Errorf("it says %+v", one)
 		}
-		if all, err := r.control.List(t.Context(), "http://shop.example.com/", 10); err != nil || len(all) != 3 {
+		if all, err := r.control.List(t.Context(), objects.Query{Prefix: "http://shop.example.com/"}, 10); err != nil || len(all) != 3 {
 			t.Errorf("listed %d, %v", len(all), err)
 		}
 		if _, err := r.control.Inspect(t.Context(), "shop/a", 10); err == nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/asynched/api-gateway/internal/httpcache"
 	"github.com/asynched/api-gateway/internal/objects"
 )
 
@@ -22,8 +23,8 @@ func NewControl(storage objects.Storage) *Control { return &Control{storage} }
 
 // An Item is one answer that is kept.
 type Item struct {
-	// URL is what was asked for, Space the space of the route, Extra what else the key holds: values of fields, cookies and
-	// the like, or what a variant was selected by.
+	// URL is what was asked for, Space the space of the route, Extra what else the key holds: values of fields, cookies (after
+	// a '=') and the like.
 	URL, Space string
 	Extra      []string
 	// Method, Status and Header are those of the answer.
@@ -40,8 +41,16 @@ type Item struct {
 	Tier        string
 	// Stored is when it came or was last confirmed. Age is how old it is, Left how long it is still fresh, zero or less if it
 	// is stale.
-	Stored    time.Time
-	Age, Left time.Duration
+	Stored              time.Time
+	Age, Lifetime, Left time.Duration
+	// Source is where the lifetime is from, Targeted the targeted field that said it; "" for none.
+	Source, Targeted string
+	// Why says in a sentence why it is fresh or stale.
+	Why string
+	// Selects are the values of the fields in Vary that select it; a field that the request must not have is not in it.
+	Selects map[string]string
+	// Total is the length of the whole of which it is a part, -1 if that is unknown; 0 if it is no part.
+	Total int64
 	// StaleIfError and StaleWhileRevalidate are how long after its time it may be used.
 	StaleIfError, StaleWhileRevalidate time.Duration
 	// Validate is true if it is never used without asking the service, Partial if only a part of it is there.
@@ -75,10 +84,33 @@ func ParseURL(text string) (string, error) {
 	return string(b[:len(b)-1]), nil
 }
 
-// List returns at most limit of the answers whose URLs begin with prefix, in no order.
-func (c *Control) List(ctx context.Context, prefix string, limit int) ([]Item, error) {
-	return c.list(ctx, prefix, limit)
+// List returns at most limit of the answers that match, in no order. A prefix is how their URLs begin. It looks at all that
+// is kept, and counts nothing.
+func (c *Control) List(ctx context.Context, q objects.Query, limit int) ([]Item, error) {
+	// What the storage has is not all answers: there are indexes of variants among them.
+	for n := limit + 16; ; n *= 4 {
+		infos, err := c.storage.List(ctx, q, n)
+		if err != nil {
+			return nil, err
+		}
+		items := make([]Item, 0, min(limit, len(infos)))
+		now := time.Now()
+		for i := range infos {
+			if len(items) == limit {
+				break
+			}
+			if item, ok := c.item(ctx, &infos[i], now); ok {
+				items = append(items, item)
+			}
+		}
+		if len(items) == limit || len(infos) < n || n > maxListed {
+			return items, ctx.Err()
+		}
+	}
 }
+
+// maxListed is about how many objects a listing looks at, to find what it lists.
+const maxListed = 1 << 16
 
 // Inspect returns what is kept for a URL, all variants of it, at most limit.
 func (c *Control) Inspect(ctx context.Context, rawURL string, limit int) ([]Item, error) {
@@ -86,27 +118,24 @@ func (c *Control) Inspect(ctx context.Context, rawURL string, limit int) ([]Item
 	if err != nil {
 		return nil, err
 	}
-	return c.list(ctx, key+string(sep), limit)
+	return c.List(ctx, objects.Query{Prefix: key + string(sep)}, limit)
 }
 
-func (c *Control) list(ctx context.Context, prefix string, limit int) ([]Item, error) {
-	infos, err := c.storage.List(ctx, objects.Query{Prefix: prefix}, limit)
-	if err != nil {
-		return nil, err
-	}
-	items := make([]Item, 0, len(infos))
-	now := time.Now()
-	for i := range infos {
-		if item, ok := c.item(ctx, &infos[i], now); ok {
-			items = append(items, item)
-		}
-	}
-	return items, nil
+// Count returns how many objects match, at most limit. Beside the answers there is one for each URL whose answers vary.
+func (c *Control) Count(ctx context.Context, q objects.Query, limit int) (int, error) {
+	infos, err := c.storage.List(ctx, q, limit)
+	return len(infos), err
+}
+
+// QueryOf returns a query for what is kept for a URL.
+func QueryOf(rawURL string) (objects.Query, error) {
+	key, err := ParseURL(rawURL)
+	return objects.Query{Prefix: key + string(sep)}, err
 }
 
 // item returns what there is to say of an object; false for what is no answer, or gone.
 func (c *Control) item(ctx context.Context, info *objects.Info, now time.Time) (Item, bool) {
-	obj, err := c.storage.Find(ctx, []byte(info.Key))
+	obj, err := c.storage.Peek(ctx, []byte(info.Key))
 	if err != nil {
 		return Item{}, false
 	}
@@ -119,18 +148,49 @@ func (c *Control) item(ctx context.Context, info *objects.Info, now time.Time) (
 	if stale := obj.Stale(); !stale.IsZero() {
 		m = m.Purged(stale)
 	}
-	parts := strings.Split(info.Key, string(sep))
+	url, space, extra := partsOf(info.Key, &m.Vary)
 	item := Item{
-		URL: parts[0], Method: m.Method, Status: m.Status, Header: m.Header.Clone(), Vary: m.Vary.Fields,
+		URL: url, Space: space, Extra: extra, Method: m.Method, Status: m.Status, Header: m.Header.Clone(), Vary: m.Vary.Fields,
 		Tags: info.Tags, Host: info.Host, Bytes: info.Bytes, Held: info.Held, Tier: info.Tier,
-		Stored: m.ResponseTime, Age: m.Age(now), Left: m.Left(now), StaleIfError: m.StaleIfError,
+		Stored: m.ResponseTime, Age: m.Age(now), Lifetime: e.meta.Lifetime, Left: m.Left(now), Source: m.Source.String(),
+		Targeted: m.Targeted, Why: age(e.meta, now), Selects: selects(&m.Vary), Total: m.Part.Total, StaleIfError: m.StaleIfError,
 		StaleWhileRevalidate: m.StaleWhileRevalidate, Validate: m.NoCache, Partial: m.Partial(), Purged: obj.Stale(),
 		ETag: m.ETag, LastModified: m.LastModified,
 	}
-	if len(parts) > 1 {
-		item.Space, item.Extra = parts[1], parts[2:]
+	if purged := obj.Stale(); !purged.IsZero() {
+		item.Why = "stale: softly purged " + short(now.Sub(purged)) + " ago"
+	}
+	if m.NoCache {
+		item.Why += "; the service is asked before every use, by no-cache"
 	}
 	return item, true
+}
+
+// partsOf takes a key apart: the URL, the space, and what else the route tells requests apart by. What a variant is selected
+// by is told elsewhere.
+func partsOf(key string, v *httpcache.Vary) (url, space string, extra []string) {
+	if len(v.Fields) > 0 {
+		key = strings.TrimSuffix(key, v.Stored())
+		for range 2 { // the end of that, and the generation
+			if i := strings.LastIndexByte(key, sep); i > 0 {
+				key = key[:i]
+			}
+		}
+	}
+	url, rest, _ := strings.Cut(key, string(sep))
+	parts := strings.Split(rest, string(sep))
+	return url, parts[0], parts[1:]
+}
+
+// selects returns the values of fields that select an answer. A field that must not be there is not in it.
+func selects(v *httpcache.Vary) map[string]string {
+	all := make(map[string]string)
+	for i, name := range v.Fields {
+		if i < len(v.Values) && v.Values[i] != httpcache.Absent {
+			all[name] = v.Values[i]
+		}
+	}
+	return all
 }
 
 // PurgeURL drops what is kept for a URL, in all spaces and variants; softly it only makes it stale.
@@ -166,5 +226,25 @@ func (c *Control) purge(ctx context.Context, scope objects.Scope, text string, s
 	return c.storage.Purge(ctx, objects.Purge{Scope: scope, Text: text, Soft: soft})
 }
 
+// A Tier is a part of the storage, and its counts.
+type Tier struct {
+	Name string
+	objects.Stats
+}
+
 // Stats are the counts of the storage.
 func (c *Control) Stats() objects.Stats { return c.storage.Stats() }
+
+// Tiers are the parts of the storage; nil if it does not tell them apart.
+func (c *Control) Tiers() []Tier {
+	switch s := c.storage.(type) {
+	case interface {
+		Tiers() (memory, disk objects.Stats)
+	}:
+		m, d := s.Tiers()
+		return []Tier{{"memory", m}, {"disk", d}}
+	case *objects.Memory:
+		return []Tier{{"memory", s.Stats()}}
+	}
+	return nil
+}

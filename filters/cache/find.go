@@ -52,11 +52,18 @@ func (q *call) find() *found {
 	return got
 }
 
+// lookUp returns the object with a key. A rehearsal leaves no trace of it.
+func (q *call) lookUp(key []byte) (*objects.Object, error) {
+	if q.x.Rehearsal {
+		return q.store.objects.Peek(q.background(), key)
+	}
+	return q.store.objects.Find(q.background(), key)
+}
+
 // look returns the object for the request, and since when it is stale because of a purge. Without one got says why.
 func (q *call) look(got *found) (obj *objects.Object, e *entry, stale time.Time) {
-	storage, ctx := q.store.objects, q.background()
 	q.index = nil
-	obj, err := storage.Find(ctx, q.key)
+	obj, err := q.lookUp(q.key)
 	if err != nil {
 		got.miss = httpcache.ForwardURIMiss
 		return nil, nil, stale
@@ -83,7 +90,7 @@ func (q *call) look(got *found) (obj *objects.Object, e *entry, stale time.Time)
 // variantOf returns the latest of the variants that the request selects.
 func (q *call) variantOf(v *index, purged time.Time) (obj *objects.Object, e *entry, stale time.Time) {
 	take := func(suffix string) {
-		o, err := q.store.objects.Find(q.background(), append(q.key, suffix...))
+		o, err := q.lookUp(append(q.key, suffix...))
 		if err != nil {
 			return
 		}

@@ -33,6 +33,7 @@ type cache struct {
 	refreshTimeout    time.Duration
 	status            bool
 	observe           bool
+	purge             *purger // nil if PURGE is a method like others
 	counts            counts
 	now               func() time.Time
 	log               *slog.Logger
@@ -61,6 +62,9 @@ type call struct {
 // Handle answers from the cache, or asks the service and keeps what it says.
 func (c *cache) Handle(x *exchange.Exchange) (*http.Response, error) {
 	r := x.Request
+	if c.purge != nil && r.Method == methodPurge {
+		return c.purge.handle(x)
+	}
 	if x.Upgrade != "" || r.Method == http.MethodConnect || strings.HasPrefix(first(r.Header, "Content-Type"), "application/grpc") {
 		return c.next.Handle(x)
 	}
@@ -91,8 +95,7 @@ func (q *call) handle() (*http.Response, error) {
 		return q.passBy(reason, why)
 	}
 	if q.x.Rehearsal {
-		q.rehearse()
-		return q.next.Handle(q.x)
+		return q.rehearse()
 	}
 	if q.observe {
 		return q.watch()

@@ -67,7 +67,9 @@ func (k *keyer) loose() bool { return k.only != nil || k.except != nil || k.sort
 
 // host returns the host of the key: the canonical one, with the port if the client named one that does not go without
 // saying. Instances get the same one, for they may well write it into their answers.
-func host(x *exchange.Exchange) string {
+func host(x *exchange.Exchange) string { return hostBy(x, x.Scheme) }
+
+func hostBy(x *exchange.Exchange, scheme string) string {
 	full := x.Request.Host
 	if full == x.Host {
 		return full
@@ -77,7 +79,7 @@ func host(x *exchange.Exchange) string {
 		return bracketed(x.Host)
 	}
 	port := full[i+1:]
-	if port == "" || x.Scheme == "http" && port == "80" || x.Scheme == "https" && port == "443" {
+	if port == "" || scheme == "http" && port == "80" || scheme == "https" && port == "443" {
 		return bracketed(x.Host)
 	}
 	return bracketed(x.Host) + ":" + port

@@ -45,14 +45,3 @@ func (q *call) verdict(got *found) verdict {
 	}
 	return wouldMiss
 }
-
-// rehearse notes what would become of the request.
-func (q *call) rehearse() {
-	got := q.find()
-	defer got.release()
-	why := string(got.decision.Reason)
-	if got.obj == nil {
-		why = string(got.miss)
-	}
-	q.note("would "+q.verdict(got).String(), why)
-}

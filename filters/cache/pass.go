@@ -48,7 +48,7 @@ func (b *bypass) judge(r *http.Request) string {
 // passBy sends a request on that the cache does not answer. What it changes is dropped from the cache.
 func (q *call) passBy(reason httpcache.ForwardReason, why string) (*http.Response, error) {
 	if q.x.Rehearsal {
-		q.note("passes by", string(reason))
+		q.note("passes by", strings.TrimSuffix(string(reason)+": "+why, ": "))
 		return q.next.Handle(q.x)
 	}
 	since, sent := q.store.objects.Mark(), q.now()

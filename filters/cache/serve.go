@@ -172,5 +172,9 @@ func (q *call) serveStale(got *found, why string) *http.Response {
 // unavailable is the error for a client that wants a stored answer or none.
 func (q *call) unavailable(got *found) error {
 	q.counts.requests[outcomeMiss].Inc()
+	return errUnavailable()
+}
+
+func errUnavailable() error {
 	return exchange.Errorf(exchange.NotCached, "the client wants a stored answer only, and there is none that it may have")
 }

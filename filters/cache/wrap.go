@@ -35,7 +35,10 @@ func (f *Cache) Wrap(b *filter.Build, next exchange.Handler) (exchange.Handler, 
 	h.personal = personal(h.policy)
 	h.cookies = personal(h.policy)
 	h.cookies.Override = nil
-	h.counts, err = newCounts(b)
+	if h.counts, err = newCounts(b); err != nil {
+		return nil, err
+	}
+	h.purge, err = newPurger(f, h, b)
 	return h, err
 }
 

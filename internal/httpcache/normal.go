@@ -10,7 +10,7 @@ import (
 // field that holds a list the white space around commas and empty members mean nothing. Of the Accept fields the order
 // means nothing either, for weights say what is preferred, and letters have no case (RFC 9110, 12.5).
 func normalize(canonical, value string) string {
-	if value == absent {
+	if value == Absent {
 		return value
 	}
 	var members []string

@@ -332,7 +332,8 @@ func TestSource(t *testing.T) {
 		{"Expires", "200\nExpires: Thu, 01 Jan 2099 00:00:00 GMT", httpcache.Policy{}, httpcache.FromExpires, ""},
 		{"invalid Expires", "200\nExpires: 0" + etag, httpcache.Policy{}, httpcache.FromExpires, ""},
 		{
-			"heuristic", "200\nLast-Modified: Thu, 01 Jan 2015 00:00:00 GMT", httpcache.Policy{HeuristicFraction: .1},
+			"heuristic", "200\nLast-Modified: Thu, 01 Jan 2015 00:00:00 GMT",
+			httpcache.Policy{HeuristicFraction: .1},
 			httpcache.FromHeuristic, "",
 		},
 		{"nothing", "200\nCache-Control: no-cache" + etag, httpcache.Policy{HeuristicFraction: .1}, httpcache.NoSource, ""},
@@ -340,7 +341,8 @@ func TestSource(t *testing.T) {
 		{"default", "200", httpcache.Policy{Default: second}, httpcache.FromDefault, ""},
 		{
 			"targeted", "200\nCache-Control: s-maxage=1\nCDN-Cache-Control: max-age=3",
-			httpcache.Policy{Targeted: []string{"Sallyport-Cache-Control", "Cdn-Cache-Control"}}, httpcache.FromMaxAge, "Cdn-Cache-Control",
+			httpcache.Policy{Targeted: []string{"Sallyport-Cache-Control", "Cdn-Cache-Control"}},
+			httpcache.FromMaxAge, "Cdn-Cache-Control",
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// absent is the value of a field that a request does not have. It differs from that of an empty one.
-const absent = "\x00"
+// Absent is the value of a field that a request does not have. It differs from that of an empty one.
+const Absent = "\x00"
 
 // A Vary tells which requests select a stored response: those whose fields have the values they had in the request that
 // brought it (4.1). The zero value selects all requests.
@@ -66,7 +66,7 @@ func (v *Vary) Selects(request http.Header) bool {
 }
 
 func (v *Vary) selects(i int, name string, request http.Header) bool {
-	if lines := request[name]; len(lines) == 1 && lines[0] == v.Values[i] || len(lines) == 0 && v.Values[i] == absent {
+	if lines := request[name]; len(lines) == 1 && lines[0] == v.Values[i] || len(lines) == 0 && v.Values[i] == Absent {
 		return true
 	}
 	value := joined(request, name)
@@ -81,12 +81,25 @@ func (v *Vary) selects(i int, name string, request http.Header) bool {
 func (v *Vary) Key(request http.Header) string {
 	var b strings.Builder
 	for _, name := range v.Fields {
-		b.WriteString(name)
-		b.WriteByte(':')
-		b.WriteString(normalize(name, joined(request, name)))
-		b.WriteByte('\n')
+		appendKey(&b, name, normalize(name, joined(request, name)))
 	}
 	return b.String()
+}
+
+// Stored returns the secondary key of the response itself.
+func (v *Vary) Stored() string {
+	var b strings.Builder
+	for i, name := range v.Fields {
+		appendKey(&b, name, v.Normal[i])
+	}
+	return b.String()
+}
+
+func appendKey(b *strings.Builder, name, value string) {
+	b.WriteString(name)
+	b.WriteByte(':')
+	b.WriteString(value)
+	b.WriteByte('\n')
 }
 
 // Same reports whether two responses vary on the same fields.
@@ -98,7 +111,7 @@ func (v *Vary) Same(other *Vary) bool {
 func joined(h http.Header, canonical string) string {
 	switch lines := h[canonical]; len(lines) {
 	case 0:
-		return absent
+		return Absent
 	case 1:
 		return lines[0]
 	default:

@@ -67,12 +67,13 @@ func (t *fetch) prepare(h http.Header) {
 	d := &t.got.decision
 	switch {
 	case t.got.obj == nil:
-		if t.rq.Range == "" {
+		// So that what comes is whole and can be kept. Where that is not to be expected, the client's condition is worth more.
+		if t.rq.Range == "" && !t.flight.passes {
 			httpcache.Unconditional(h)
 		}
 	case d.Action != httpcache.Forward:
 		httpcache.Revalidation(h, t.got.entry.meta)
-	case d.Reason == httpcache.PartMissing && t.rq.Range == "":
+	case d.Reason == httpcache.PartMissing && t.rq.Range == "" && t.rq.Method == http.MethodGet:
 		t.complete(h)
 	}
 }
@@ -241,7 +242,7 @@ func (t *fetch) fresh(resp *http.Response) (*http.Response, error) {
 		}
 	}
 	t.got.release()
-	if verdict != httpcache.RefusedRequest {
+	if verdict != httpcache.RefusedRequest && resp.StatusCode != http.StatusNotModified {
 		t.flight.pass(now)
 	}
 	t.tell(unshared)

@@ -33,6 +33,8 @@ type flight struct {
 	total int64 // length of the body, -1 if it is unknown
 	err   error
 	gate  chan struct{} // for those who go on by themselves
+
+	passes bool // the answer is hardly one to be kept: what the client asks for goes on as it is
 }
 
 // A fate is what comes of a flight.
@@ -88,7 +90,7 @@ func (f *flights) join(key []byte, now time.Time) (fl *flight, leads bool) {
 	}
 	fl = &flight{hash: hash, shard: s, users: 1, done: make(chan struct{}), total: -1}
 	if until, ok := s.passes[hash]; ok && now.Before(until) {
-		fl.over = true
+		fl.over, fl.passes = true, true
 		return fl, true
 	}
 	fl.key = string(key)
@@ -96,9 +98,9 @@ func (f *flights) join(key []byte, now time.Time) (fl *flight, leads bool) {
 	return fl, true
 }
 
-// solo returns a flight that nobody else can join.
-func (f *flights) solo() *flight {
-	return &flight{shard: &f.shards[0], users: 1, over: true, total: -1}
+// solo returns a flight that nobody else can join; passes is that of the flight.
+func (f *flights) solo(passes bool) *flight {
+	return &flight{passes: passes, shard: &f.shards[0], users: 1, over: true, total: -1}
 }
 
 // publish tells those who wait what has come of the flight. It is called once, by its leader.
@@ -108,7 +110,7 @@ func (f *flight) publish(fate fate) {
 	if fate != shared {
 		f.finish()
 	}
-	f.alone = fate == unshared
+	f.alone = f.alone || fate == unshared
 	if fate == unshared && f.others > 0 {
 		f.gate = make(chan struct{}, freeAtOnce)
 	}
@@ -120,6 +122,9 @@ func (f *flight) publish(fate fate) {
 
 // pass makes nobody wait for this key for a while.
 func (f *flight) pass(now time.Time) {
+	if f.hash == 0 {
+		return // one that nobody could have joined
+	}
 	s := f.shard
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -131,6 +136,9 @@ func (f *flight) pass(now time.Time) {
 
 // gather makes requests wait for this key again.
 func (f *flight) gather() {
+	if !f.passes || f.hash == 0 {
+		return
+	}
 	s := f.shard
 	s.mu.Lock()
 	defer s.mu.Unlock()

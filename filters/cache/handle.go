@@ -151,7 +151,7 @@ func (q *call) answer() (*http.Response, error) {
 			return nil, q.unavailable(got)
 		}
 		if round >= maxRounds || q.wait <= 0 || !q.collapses(got) {
-			return q.lead(q.store.flights.solo(), got)
+			return q.lead(q.store.flights.solo(false), got)
 		}
 		f, leads := q.store.flights.join(q.flightKey(got), q.now())
 		if leads {
@@ -206,7 +206,7 @@ func (q *call) follow(f *flight, got *found, late <-chan time.Time) (resp *http.
 	case <-late:
 		f.leave(false)
 		q.note("does not wait any longer", "the one that was asked for it before is slow")
-		resp, err = q.lead(q.store.flights.solo(), got)
+		resp, err = q.lead(q.store.flights.solo(false), got)
 		return resp, err, false
 	case <-ctx.Done():
 		f.leave(false)
@@ -245,7 +245,7 @@ func (q *call) squeeze(f *flight, got *found, late <-chan time.Time) (*http.Resp
 	case <-late:
 	case <-q.x.Request.Context().Done():
 	}
-	return q.lead(q.store.flights.solo(), got)
+	return q.lead(q.store.flights.solo(true), got)
 }
 
 // shareOf answers with the object of a flight, if it is for this request too.

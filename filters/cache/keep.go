@@ -118,6 +118,10 @@ func (t *fetch) keepAside(src *source, status *httpcache.CacheStatus) *http.Resp
 // commit stores a body that has come to its end, or what is left of one that broke off.
 func (c *cache) commit(s *source, err error) {
 	ctx := c.store.ctx
+	if s.secluded {
+		c.counts.refused.Inc()
+		return
+	}
 	if err != nil {
 		c.salvage(s, err)
 		return

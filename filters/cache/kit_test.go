@@ -29,6 +29,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type rig struct {
 	t       testing.TB
 	storage *objects.Memory
+	tiers   objects.Storage // instead of it, if it is not nil
 	leases  *lease.Borrower
 	handler exchange.Handler
 	control *cache.Control
@@ -50,6 +51,13 @@ func newRig(t testing.TB, config string, origin func(x *exchange.Exchange) (*htt
 	r.leases = lease.New().Borrower()
 	r.handler = r.wrap(config, nil)
 	return r
+}
+
+func (r *rig) objects() (objects.Storage, error) {
+	if r.tiers != nil {
+		return r.tiers, nil
+	}
+	return r.storage, nil
 }
 
 // done ends the filter and what it left running, and looks for objects that nobody gave back.
@@ -104,7 +112,7 @@ func (r *rig) wrap(config string, next exchange.Handler) exchange.Handler {
 	}
 	h, err := f.Wrap(&filter.Build{
 		Route: "test", Path: "filters[0]", Log: slog.New(slog.DiscardHandler), Leases: r.leases, Now: time.Now,
-		Counter: r.counter, Objects: func() (objects.Storage, error) { return r.storage, nil },
+		Counter: r.counter, Objects: r.objects,
 	}, next)
 	if err != nil {
 		r.t.Fatal(err)

@@ -14,7 +14,7 @@ func (q *call) watch() (*http.Response, error) {
 	q.detail = "would-" + v.String()
 	got.release()
 	got.decision, got.miss = httpcache.Decision{Action: httpcache.Forward}, httpcache.ForwardBypass
-	return q.lead(q.store.flights.solo(), got)
+	return q.lead(q.store.flights.solo(true), got)
 }
 
 // A verdict is what would become of a request.

@@ -101,6 +101,9 @@ func (p *piece) commit(c *cache) func(*source, error) {
 			}
 		}()
 		ctx := c.store.ctx
+		if s.secluded {
+			return
+		}
 		if p.old == nil {
 			meta, held, ok := p.meta.Received(s.n)
 			if !ok {

@@ -26,10 +26,11 @@ func (q *call) keepPost(resp *http.Response, since objects.Mark, sent time.Time,
 	q.strip(meta.Header)
 	q.held = true
 	t := &fetch{
-		call: q, flight: q.store.flights.solo(), got: new(found), since: q.store.objects.Mark(), sent: sent,
+		call: q, flight: q.store.flights.solo(true), got: new(found), since: q.store.objects.Mark(), sent: sent,
 		cancel: func() {}, unwatch: func() bool { return true },
 	}
 	q.rq.Conditional, q.rq.Range = false, ""
+	t.flight.alone = true // its exchange is the client's own, and ends with it
 	out, _ := t.keep(resp, meta, tags, status)
 	return out
 }

@@ -27,7 +27,6 @@ type hit struct {
 	resp   http.Response
 	reader objects.Reader
 	flight *flight
-	lines  [2]string // the values of Age and Cache-Status
 	closed bool
 }
 

@@ -60,9 +60,7 @@ func (s *source) finish(err error) {
 		return
 	}
 	s.done = true
-	if !s.secluded {
-		s.end(s, err)
-	}
+	s.end(s, err)
 	if s.stop != nil {
 		s.stop()
 	}

@@ -152,6 +152,8 @@ func bodyError(err error) error {
 		return exchange.Errorf(exchange.ClientTimeout, "the client stopped sending the body").Because(err)
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
 		return exchange.Errorf(exchange.ClientGone, "the client closed the connection within the body").Because(err)
+	case strings.Contains(err.Error(), "declared a Content-Length"): // over HTTP/2; the engine has no name for it
+		return exchange.Errorf(exchange.BadRequest, "the body is shorter than content-length says").Because(err)
 	case strings.Contains(err.Error(), "chunk"), strings.Contains(err.Error(), "trailer"):
 		return exchange.Errorf(exchange.BadRequest, "the chunked body is malformed").Because(err)
 	}

@@ -106,3 +106,38 @@ func TestUploadIsAnswered(t *testing.T) {
 		}
 	}
 }
+
+// Over HTTP/2 a body may end before content-length says so. The client is there, and its request is at fault.
+func TestShortBody(t *testing.T) {
+	g := start(t, oneService, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
+	c := g.dial()
+	var head bytes.Buffer
+	e := hpack.NewEncoder(&head)
+	for _, field := range []hpack.HeaderField{
+		{Name: ":method", Value: "POST"}, {Name: ":scheme", Value: "http"}, {Name: ":authority", Value: "a.test"}, {Name: ":path", Value: "/"},
+		{Name: "content-length", Value: "10"},
+	} {
+		_ = e.WriteField(field)
+	}
+	_, _ = io.WriteString(c, http2.ClientPreface)
+	f := http2.NewFramer(c, c)
+	f.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
+	_ = f.WriteSettings()
+	_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: head.Bytes(), EndHeaders: true})
+	_ = f.WriteData(1, true, []byte("abc"))
+	for {
+		got, err := f.ReadFrame()
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch got := got.(type) {
+		case *http2.RSTStreamFrame:
+			t.Fatalf("reset: %v", got.ErrCode)
+		case *http2.MetaHeadersFrame:
+			if status := got.PseudoValue("status"); status != "400" {
+				t.Errorf("status %s", status)
+			}
+			return
+		}
+	}
+}

@@ -365,7 +365,8 @@ func (a *attempt) wroteHeaders() {
 }
 
 // gotConn is told by the engine over which connection the request will go. If it is not for the first time, the engine
-// sends the request again by itself. It may do so when a connection had died that had been idle. But it would also go on
+// sends the request again by itself. It may do so when a connection had died that had been idle, within the budget of
+// retries if any of the request was written: an instance may have read it and failed. But it would also go on
 // for as long as new connections die, and for as long as an HTTP/2 instance refuses the request: hundreds of times a
 // second. That is for retries to decide.
 func (a *attempt) gotConn(info httptrace.GotConnInfo) {
@@ -374,7 +375,10 @@ func (a *attempt) gotConn(info httptrace.GotConnInfo) {
 	}
 	a.repeated = a.fresh || a.wrote.Load() != 0
 	if a.got != 0 && !a.repeated {
-		a.replayed() // by the engine
+		a.repeated = a.sent() && !a.route.service.budget.retry(a.route.service.group.now(), a.route.retries.budget)
+		if !a.repeated {
+			a.replayed() // by the engine
+		}
 	}
 	a.fresh, a.reused = !info.Reused, info.WasIdle
 	if info.WasIdle {

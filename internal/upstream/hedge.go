@@ -128,7 +128,9 @@ func (h *hedge) good(resp *http.Response, f *failure) bool {
 
 // late tells whether the time that an attempt has is over, and the route does not want another one for that: the client is
 // not to wait for the second one's time as well.
-func (h *hedge) late(f *failure) bool { return f != nil && f.cause == causeTimeout && !h.route.retries.timeout }
+func (h *hedge) late(f *failure) bool {
+	return f != nil && f.cause == causeTimeout && !h.route.retries.timeout
+}
 
 // end is called with what the first attempt brought, and returns the attempt that counts, of what kind it is, and what it
 // brought. If the first one failed while the second is under way, the second decides, but if there is no time left.

@@ -1,7 +1,9 @@
 package upstream_test
 
 import (
+	"bufio"
 	"io"
+	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -123,4 +125,51 @@ func (w *storm) eligible() (n int) {
 		}
 	}
 	return n
+}
+
+// TestReplaysAreWithinTheBudget has an instance hang up on each second request of a connection, which it has read. The engine
+// sends those again by itself, and that is load as well.
+func TestReplaysAreWithinTheBudget(t *testing.T) {
+	const requests = 500
+	var seen atomic.Int64
+	s := newRig(t).service(nil, hangsUpOnSecond(t, &seen))
+	for range requests {
+		_, _ = get(t, s, "/")
+	}
+	if n := seen.Load(); n > requests*5/4 {
+		t.Errorf("%d requests became %d", requests, n)
+	}
+}
+
+// hangsUpOnSecond starts an origin that answers the first request of each connection and hangs up when it has the second.
+func hangsUpOnSecond(t *testing.T, seen *atomic.Int64) (address string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	t.Cleanup(func() { _ = l.Close(); wg.Wait() })
+	wg.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			wg.Go(func() {
+				defer c.Close()
+				_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+				in := bufio.NewReader(c)
+				for n := range 2 {
+					if _, err := http.ReadRequest(in); err != nil {
+						return
+					}
+					seen.Add(1)
+					if n == 0 {
+						_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+					}
+				}
+			})
+		}
+	})
+	return l.Addr().String()
 }

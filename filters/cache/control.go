@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -72,16 +73,18 @@ func ParseURL(text string) (string, error) {
 	if scheme != "http" && scheme != "https" || u.Host == "" {
 		return "", fmt.Errorf("want an absolute URL such as https://shop.example.com/a, got %q", text)
 	}
-	host := strings.ToLower(u.Host)
-	if port := u.Port(); scheme == "http" && port == "80" || scheme == "https" && port == "443" {
-		host = strings.TrimSuffix(host, ":"+port)
+	host := strings.TrimSuffix(strings.ToLower(u.Host), ":"+u.Port())
+	return JoinURL(scheme, host, u.Port(), cmp.Or(u.EscapedPath(), "/"), u.RawQuery, u.ForceQuery), nil
+}
+
+// JoinURL returns a URL in the form that keys have. Scheme and host are in lower case, an address of IPv6 in brackets; the
+// path is canonical. Force is true for a URL that ends in a question mark.
+func JoinURL(scheme, host, port, path, query string, force bool) string {
+	if port != "" && !(scheme == "http" && port == "80" || scheme == "https" && port == "443") {
+		host += ":" + port
 	}
-	path := u.EscapedPath()
-	if path == "" {
-		path = "/"
-	}
-	b := appendURL(nil, scheme, host, path, u.RawQuery, u.ForceQuery)
-	return string(b[:len(b)-1]), nil
+	b := appendURL(nil, scheme, host, path, query, force)
+	return string(b[:len(b)-1])
 }
 
 // List returns at most limit of the answers that match, in no order. A prefix is how their URLs begin. It looks at all that
@@ -127,11 +130,8 @@ func (c *Control) Count(ctx context.Context, q objects.Query, limit int) (int, e
 	return len(infos), err
 }
 
-// QueryOf returns a query for what is kept for a URL.
-func QueryOf(rawURL string) (objects.Query, error) {
-	key, err := ParseURL(rawURL)
-	return objects.Query{Prefix: key + string(sep)}, err
-}
+// KeyPrefix returns how the keys of all that is kept for a URL begin, which has the form that ParseURL returns.
+func KeyPrefix(parsed string) string { return parsed + string(sep) }
 
 // item returns what there is to say of an object; false for what is no answer, or gone.
 func (c *Control) item(ctx context.Context, info *objects.Info, now time.Time) (Item, bool) {

@@ -23,18 +23,19 @@ type fetch struct {
 	unwatch func() bool
 	ranges  string // what is asked for to complete a part
 	told    bool   // those who wait know what has come of it
+	own     exchange.Exchange
+	body    passing // of an answer that is not kept
 }
 
 // lead asks the service for the flight, and answers with what comes.
 func (q *call) lead(f *flight, got *found) (*http.Response, error) {
-	q.held = true
 	client := q.x.Request.Context()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(client))
 	t := &fetch{call: q, flight: f, got: got, cancel: cancel}
 	f.flies(cancel)
 	t.unwatch = context.AfterFunc(client, f.deserted)
 	defer t.rescue()
-	y := q.fork(ctx)
+	y := q.forkTo(ctx, &t.own)
 	t.prepare(y.Request.Header)
 	return t.ask(y)
 }
@@ -285,7 +286,8 @@ func (t *fetch) pass(resp *http.Response, status *httpcache.CacheStatus) *http.R
 		t.over()
 		return resp
 	}
-	resp.Body = &passing{ReadCloser: resp.Body, over: t.over}
+	t.body = passing{ReadCloser: resp.Body, fetch: t}
+	resp.Body = &t.body
 	return resp
 }
 

@@ -24,8 +24,10 @@ type flight struct {
 	alone  bool // the answer is for the leader's client only
 	cancel context.CancelFunc
 
-	// What follows is written before done is closed, and does not change any more.
-	done  chan struct{}
+	told bool          // what has come of it is known
+	done chan struct{} // closed then; nil as long as nobody waits
+
+	// What follows is written before that, and does not change any more.
 	fate  fate
 	obj   *objects.Object // held as long as there are users
 	entry *entry
@@ -86,9 +88,15 @@ func (f *flights) join(key []byte, now time.Time) (fl *flight, leads bool) {
 	if fl = s.open[string(key)]; fl != nil {
 		fl.users++
 		fl.others++
+		if fl.done == nil {
+			fl.done = make(chan struct{})
+			if fl.told {
+				close(fl.done)
+			}
+		}
 		return fl, false
 	}
-	fl = &flight{hash: hash, shard: s, users: 1, done: make(chan struct{}), total: -1}
+	fl = &flight{hash: hash, shard: s, users: 1, total: -1}
 	if until, ok := s.passes[hash]; ok && now.Before(until) {
 		fl.over, fl.passes = true, true
 		return fl, true
@@ -106,7 +114,8 @@ func (f *flights) solo(passes bool) *flight {
 // publish tells those who wait what has come of the flight. It is called once, by its leader.
 func (f *flight) publish(fate fate) {
 	f.shard.mu.Lock()
-	f.fate = fate
+	defer f.shard.mu.Unlock()
+	f.fate, f.told = fate, true
 	if fate != shared {
 		f.finish()
 	}
@@ -114,7 +123,6 @@ func (f *flight) publish(fate fate) {
 	if fate == unshared && f.others > 0 {
 		f.gate = make(chan struct{}, freeAtOnce)
 	}
-	f.shard.mu.Unlock()
 	if f.done != nil {
 		close(f.done)
 	}

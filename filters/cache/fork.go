@@ -17,8 +17,12 @@ const methodQuery = "QUERY"
 // fork returns the exchange that asks the service. It may outlive the client's, and says nothing that the key does not hold
 // and that could change an answer.
 func (q *call) fork(ctx context.Context) *exchange.Exchange {
+	return q.forkTo(ctx, new(exchange.Exchange))
+}
+
+// forkTo is fork, into an exchange that is there.
+func (q *call) forkTo(ctx context.Context, y *exchange.Exchange) *exchange.Exchange {
 	x := q.x
-	y := new(exchange.Exchange)
 	*y = *x
 	r := x.Request.WithContext(ctx)
 	r.Header = maps.Clone(x.Request.Header)

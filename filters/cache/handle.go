@@ -55,8 +55,8 @@ type call struct {
 	index  *index    // nil if the answers do not vary, as far as is known
 	got    found     // what was looked up first
 	at     time.Time // when that was
-	held   bool      // it may be used after Handle
 	buf    [256]byte
+	flying [320]byte // memory for the key of the flight
 }
 
 // Handle answers from the cache, or asks the service and keeps what it says.
@@ -72,10 +72,8 @@ func (c *cache) Handle(x *exchange.Exchange) (*http.Response, error) {
 	q.cache, q.x, q.policy = c, x, c.policy
 	q.rq = httpcache.ReadRequest(r.Method, r.Header)
 	resp, err := q.handle()
-	if !q.held {
-		q.reset()
-		calls.Put(q)
-	}
+	q.reset() // what goes on after this has what it needs by itself
+	calls.Put(q)
 	return resp, err
 }
 
@@ -184,7 +182,7 @@ func (q *call) collapses(got *found) bool {
 
 // flightKey is the key of what is asked for: HEAD does not bring what GET does, and variants are asked for each by itself.
 func (q *call) flightKey(got *found) []byte {
-	key := append(make([]byte, 0, 512), q.key...)
+	key := append(q.flying[:0], q.key...)
 	if q.rq.Method == http.MethodHead {
 		key = append(key, sep, 'H')
 	}

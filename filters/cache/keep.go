@@ -19,15 +19,15 @@ const (
 // passing is the body of an answer that is not kept.
 type passing struct {
 	io.ReadCloser
-	over func()
+	fetch *fetch // nil once it is closed
 }
 
 // Close closes the body and ends the leader's part.
 func (p *passing) Close() error {
 	err := p.ReadCloser.Close()
-	if p.over != nil {
-		p.over()
-		p.over = nil
+	if p.fetch != nil {
+		p.fetch.over()
+		p.fetch = nil
 	}
 	return err
 }

@@ -46,9 +46,9 @@ type piece struct {
 
 // piece finds what a part can be combined with, if it all comes.
 func (t *fetch) piece(meta *httpcache.Meta) *piece {
-	p := &piece{meta: meta}
-	got := t.got
-	t.got = &found{decision: got.decision, miss: got.miss}
+	p, got := &piece{meta: meta}, new(found)
+	*got = *t.got
+	t.got.obj = nil
 	if got.obj == nil || !got.entry.meta.Partial() {
 		got.release()
 		return p

@@ -24,7 +24,6 @@ func (q *call) keepPost(resp *http.Response, since objects.Mark, sent time.Time,
 	tags := q.tagsOf(resp.Header)
 	q.strip(resp.Header)
 	q.strip(meta.Header)
-	q.held = true
 	t := &fetch{
 		call: q, flight: q.store.flights.solo(true), got: new(found), since: q.store.objects.Mark(), sent: sent,
 		cancel: func() {}, unwatch: func() bool { return true },

@@ -1,8 +1,11 @@
 package accesslog
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"os"
+	"syscall"
 	"time"
 )
 
@@ -31,9 +34,17 @@ func openOutput(path string) (output, error) {
 	return o, err
 }
 
-// openFile opens a file to append to. The group may read it; its lines hold addresses of people.
+// openFile opens a file to append to. The group may read it; its lines hold addresses of people. A named pipe is opened
+// only if somebody reads it: otherwise whoever applies a configuration would wait for that, and so would the end.
 func openFile(path string) (sink, error) {
-	return os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o640)
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY|syscall.O_NONBLOCK, 0o640)
+	switch {
+	case errors.Is(err, syscall.ENXIO):
+		return nil, fmt.Errorf("open %s: nobody reads the pipe", path)
+	case err != nil:
+		return nil, err
+	}
+	return f, nil
 }
 
 // follow opens the path anew if that is asked for, or if the file there is no longer the one that is open. It looks at

@@ -183,8 +183,9 @@ type Retries struct {
 	// Buffer is how much of a request's body is kept so that it can be sent again; a larger body is sent again only if
 	// nothing of it has been read. 0B keeps nothing.
 	Buffer spec.Size `json:"buffer" default:"64KiB"`
-	// Budget is the share of recent requests that may be retried, so that an outage does not double the load; three a
-	// second are always allowed. Recent are those of ten seconds, or of one while most retries fail too.
+	// Budget is the share of recent requests that may be retried, so that an outage does not double the load. Three a
+	// second are always allowed, and twenty in ten seconds. Recent are those of ten seconds, or of one while most retries
+	// fail too.
 	Budget spec.Percent `json:"budget" default:"20%"`
 	// Backoff is the mean wait before the second attempt; it doubles with each further one.
 	Backoff spec.Duration `json:"backoff" default:"25ms"`

@@ -21,6 +21,7 @@ type answers struct {
 	partial []byte // of a head or a line that has not come in whole
 	left    int64  // bytes of the body, or of the chunk and its line end
 	names   string // what the Connection fields of the last head list
+	spaced  bool   // the last head has a name with a space before its colon
 }
 
 // An answerState says what is to come.
@@ -85,6 +86,13 @@ func (a *answers) headless() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.state == answerDue || a.state == answerHead
+}
+
+// wasSpaced tells whether the last head has a name with a space before its colon.
+func (a *answers) wasSpaced() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.spaced
 }
 
 // endless tells whether the answer may be one that only the end of the connection ends.
@@ -222,10 +230,14 @@ func (a *answers) framing(head []byte) answerState {
 	status, lines, _ := bytes.Cut(head, []byte("\n"))
 	proper := len(status) >= 12 && bytes.HasPrefix(status, []byte("HTTP/1.1 ")) && (len(lines) == 0 || status[len(status)-1] == '\r')
 	length, coding := int64(-1), false
+	a.spaced = false
 	for len(lines) > 0 {
 		var line []byte
 		line, lines, _ = bytes.Cut(lines, []byte("\n"))
 		proper = proper && len(line) > 0 && line[0] > ' ' && (len(lines) == 0 || line[len(line)-1] == '\r')
+		if colon := bytes.IndexByte(line, ':'); colon > 0 && line[colon-1] == ' ' {
+			a.spaced, proper = true, false
+		}
 		if value, ok := field(line, "connection:"); ok {
 			a.names += "," + string(value)
 		} else if value, ok := field(line, "content-length:"); ok {

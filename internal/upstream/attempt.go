@@ -100,7 +100,13 @@ func (a *attempt) roundTrip() (*http.Response, *failure) {
 		if resp.Close && a.conn != nil { // the connection is not used again, so its last head is this one
 			dropListed(resp.Header, a.conn.answers.names)
 		}
-		if err = sanitize(resp, a.x.Upgrade); err != nil {
+		if a.conn != nil && a.conn.looks && a.conn.answers.wasSpaced() {
+			err = closeUp(resp.Header)
+		}
+		if err == nil {
+			err = sanitize(resp, a.x.Upgrade)
+		}
+		if err != nil {
 			a.cancel(nil) // the engine may wait for the request's body otherwise
 			_ = resp.Body.Close()
 		}

@@ -34,7 +34,10 @@ func (b *beneath) SyscallConn() (syscall.RawConn, error) {
 }
 
 // cutShort tells whether the end of the connection is not to be taken for the end of the answer that it would otherwise end
-// (RFC 9112, 9.8). Answers that tell their end themselves need nobody to say goodbye, and neither do tunnels.
+// (RFC 9112, 9.8): with TLS if the instance has not said goodbye, and without if it reset the connection while it was being
+// sent to, for the system tells that to the writer and to the reader only that there is nothing more. Answers that tell
+// their end themselves need nobody to say goodbye, and neither do tunnels.
 func (c *conn) cutShort() bool {
-	return c.beneath != nil && c.beneath.ended.Load() && !c.tunnel.Load() && c.answers.endless()
+	short := c.unwritten.Load() || c.beneath != nil && c.beneath.ended.Load()
+	return short && !c.tunnel.Load() && c.answers.endless()
 }

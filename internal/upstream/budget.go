@@ -9,6 +9,7 @@ import (
 const (
 	budgetWindow = 10 // seconds that count as recent
 	budgetLeast  = 3  // retries that a second always allows
+	budgetFirst  = 20 // retries that are allowed when there have been few requests: all that an instance has open may fail at once
 )
 
 // A budget bounds the retries of a service to a share of its recent requests: those of ten seconds, so that all requests
@@ -65,6 +66,9 @@ func (b *budget) left(now time.Duration, share float64) float64 {
 	left := share*float64(requests) - float64(retries)
 	if vain > budgetLeast && vain > retries/2 { // one or two may be chance
 		left = min(left, share*float64(current.requests.Load())-float64(current.retries.Load()))
+	}
+	if share > 0 {
+		least = max(least, budgetFirst-float64(retries))
 	}
 	return max(least, left, 0)
 }

@@ -28,10 +28,11 @@ type conn struct {
 	seen  uint64       // what had been sent at the last look
 	quiet int          // looks at which nothing had been going on since the one before
 
-	over   atomic.Bool                 // the instance has ended the stream, or said what nobody asked for: no answer can come
-	tunnel atomic.Bool                 // it carries another protocol now, in which one side may end before the other
-	wary   bool                        // the next write is the first of a request that must not be written in vain
-	upload atomic.Pointer[requestBody] // of the attempt that has the connection, if its request has one
+	over      atomic.Bool                 // the instance has ended the stream, or said what nobody asked for: no answer can come
+	tunnel    atomic.Bool                 // it carries another protocol now, in which one side may end before the other
+	unwritten atomic.Bool                 // a write failed: whoever reads may not be told why
+	wary      bool                        // the next write is the first of a request that must not be written in vain
+	upload    atomic.Pointer[requestBody] // of the attempt that has the connection, if its request has one
 }
 
 // errWindow is why a connection to an HTTP/2 instance is closed that opened a window too far.
@@ -162,6 +163,9 @@ func (c *conn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
 	if n == 0 && err != nil {
 		c.sent.Add(-uint64(len(p)))
+	}
+	if err != nil {
+		c.unwritten.Store(true)
 	}
 	return n, err
 }

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -55,4 +56,54 @@ func TestIdleConnectionEnds(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A reset that came while the instance was being sent to is told to the writer. Whoever reads must not take the end it then
+// finds for that of an answer without a length.
+func TestResetIsNoEnd(t *testing.T) {
+	for name, test := range map[string]struct {
+		head string
+		want error
+	}{
+		"without a length": {"HTTP/1.1 200 OK\r\n\r\nhel", io.ErrUnexpectedEOF},
+		"complete":         {"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nhel", io.EOF},
+	} {
+		t.Run(name, func(t *testing.T) {
+			raw := &resetConn{answer: []byte(test.head)}
+			c := &conn{Conn: raw, looks: true}
+			c.answers.expect(false)
+			_, _ = c.Write([]byte("POST / HTTP/1.1\r\n"))
+			if _, err := c.Read(make([]byte, 100)); err != nil {
+				t.Fatal(err)
+			}
+			raw.reset = true
+			_, _ = c.Write([]byte("more of it"))
+			if _, err := c.Read(make([]byte, 100)); err != test.want {
+				t.Errorf("the reader is told %v, want %v", err, test.want)
+			}
+		})
+	}
+}
+
+// A resetConn gives an answer, and then the reset to the writer alone.
+type resetConn struct {
+	net.Conn
+	answer []byte
+	reset  bool
+}
+
+func (c *resetConn) Read(p []byte) (int, error) {
+	if len(c.answer) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, c.answer)
+	c.answer = c.answer[n:]
+	return n, nil
+}
+
+func (c *resetConn) Write(p []byte) (int, error) {
+	if c.reset {
+		return 0, syscall.ECONNRESET
+	}
+	return len(p), nil
 }

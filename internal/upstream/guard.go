@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -121,9 +122,9 @@ func (g *guard) queue(x *exchange.Exchange, p *pass, first, deadline time.Durati
 	if p.holds = g.requests.try(); p.holds {
 		return nil
 	}
-	most := g.requests.wait
-	if deadline > 0 {
-		most = min(most, deadline-first)
+	most, late := g.requests.wait, false
+	if deadline > 0 && deadline-first < most {
+		most, late = deadline-first, true
 	}
 	ctx := x.Request.Context()
 	how := g.requests.enter(ctx, most, nil)
@@ -131,12 +132,14 @@ func (g *guard) queue(x *exchange.Exchange, p *pass, first, deadline time.Durati
 	if g.metrics != nil {
 		g.metrics.Waited(causeRequests, p.since-first)
 	}
-	switch how {
-	case entered:
+	switch {
+	case how == entered:
 		p.holds = true
 		return nil
-	case abandoned:
+	case how == abandoned:
 		return clientGone(ctx)
+	case how == tooLong && late:
+		return exchange.Errorf(exchange.RequestTimeout, "the request took too long").Because(errors.New("it waited for a place all the time"))
 	default:
 		return g.overloaded(x, causeRequests, g.full(how))
 	}

@@ -173,6 +173,26 @@ func TestClientLeavesTheLine(t *testing.T) {
 	})
 }
 
+// Who waits for a place until its request's time is over has a request that took too long, and no service that is full.
+func TestTimeIsOverInLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, e := newRig(t), &patient{next: make(chan struct{})}
+		r.env.Engine = e
+		s := r.service(func(c *config.Service) {
+			c.Breaker = config.Breaker{MaxRequests: 1, MaxPending: 2, MaxWait: spec.Duration(time.Minute)}
+		}, "h:1")
+		short := spec.Duration(time.Second)
+		c := &calls{t: t, h: s}
+		c.send("a", nil)
+		c.h = s.Route(upstream.RouteOptions{Timeouts: &config.RouteTimeouts{Request: &short}})
+		c.send("b", nil)
+		time.Sleep(time.Second)
+		c.want("b request_timeout")
+		e.next <- struct{}{}
+		c.want("a 200")
+	})
+}
+
 // What is waited for a place counts towards the time that the request may take in all.
 func TestWaitCountsTowardsTheRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -48,6 +48,24 @@ func sanitizeSwitch(resp *http.Response, upgrade string) error {
 	return nil
 }
 
+// closeUp removes the spaces between names and their colons (RFC 9112, 5.1), which the engine takes for a part of the names.
+// A field that decides where the answer ends cannot be mended any more.
+func closeUp(h http.Header) error {
+	for spaced, values := range h {
+		name := strings.TrimRight(spaced, " ")
+		if name == spaced {
+			continue
+		}
+		delete(h, spaced)
+		switch name = textproto.CanonicalMIMEHeaderKey(name); name {
+		case "Content-Length", "Transfer-Encoding", "Connection":
+			return &protocolError{"the name " + name + " has a space before its colon"}
+		}
+		h[name] = append(h[name], values...)
+	}
+	return nil
+}
+
 // dropHopByHop removes the fields that speak of one connection only.
 func dropHopByHop(h http.Header) {
 	for _, names := range h["Connection"] {

@@ -514,6 +514,28 @@ func TestSanitized(t *testing.T) {
 	}
 }
 
+// TestSpacedNames has an instance put a space before the colon. It is taken away (RFC 9112, 5.1), but where it hides what
+// tells the end of the answer, the answer is refused.
+func TestSpacedNames(t *testing.T) {
+	s := newRig(t).service(once, says(t, "HTTP/1.1 200 OK\r\nX-One : 1\r\nx-two : 2\r\nContent-Length: 2\r\n\r\nok"))
+	resp, err := s.Handle(newExchange(http.MethodGet, "/", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if d := cmp.Diff(http.Header{"Content-Length": {"2"}, "X-One": {"1"}, "X-Two": {"2"}}, resp.Header); d != "" {
+		t.Error(d)
+	}
+	for _, line := range []string{"Content-Length : 2", "Transfer-Encoding : chunked", "transfer-encoding : chunked", "connection : x"} {
+		s := newRig(t).service(once, says(t, "HTTP/1.1 200 OK\r\n"+line+"\r\n\r\nok"))
+		resp, err := s.Handle(newExchange(http.MethodGet, "/", nil))
+		var e *exchange.Error
+		if !errors.As(err, &e) || e.Reason != exchange.UpstreamProtocol {
+			t.Errorf("%s: %v, %v", line, resp, err)
+		}
+	}
+}
+
 // TestResponseTimeout checks from when the timeout counts, and what it does not bind.
 func TestResponseTimeout(t *testing.T) {
 	const limit = 100 * time.Millisecond

@@ -55,6 +55,10 @@ type Explanation struct {
 	Reason string `json:"reason,omitempty"`
 	// Detail says more.
 	Detail string `json:"detail,omitempty"`
+	// Cached is true if the answer would come out of the cache.
+	Cached bool `json:"cached,omitempty"`
+	// CacheURL is the URL under which the cache would look for it; empty if the request meets no cache.
+	CacheURL string `json:"cache_url,omitempty"`
 	// Steps are the decisions, in their order.
 	Steps []Step `json:"steps" required:"true"`
 }

@@ -2,9 +2,9 @@ package config
 
 import "github.com/asynched/api-gateway/spec"
 
-// Cache is where the cache filters of all routes keep answers. They share it; without such a filter nothing of it is there.
+// CacheStorage is where the cache filters of all routes keep answers. They share it; without such a filter nothing of it is there.
 // It cannot change while the gateway runs.
-type Cache struct {
+type CacheStorage struct {
 	// Memory is the most that is kept in memory, heads and bookkeeping included. It is taken as it is used. An answer
 	// longer than an eighth of it is not kept there.
 	Memory spec.Size `json:"memory" default:"128MiB" min:"1MiB"`
@@ -29,7 +29,7 @@ type CacheDisk struct {
 const memoryShare = 8
 
 // Check reports answers that memory would have to keep, and cannot.
-func (c *Cache) Check(k *spec.Checks) {
+func (c *CacheStorage) Check(k *spec.Checks) {
 	if c.Disk.Path != "" && c.Disk.From > c.Memory/memoryShare && k.OK("memory", "disk.from") {
 		k.Errorf("disk.from", "is more than an eighth of cache.memory: %v of %v", c.Disk.From, c.Memory)
 	}

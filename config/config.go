@@ -22,7 +22,7 @@ type Config struct {
 	// Store keeps what comes through the admin API.
 	Store Store `json:"store"`
 	// Cache is where the cache filters keep answers.
-	Cache Cache `json:"cache"`
+	Cache CacheStorage `json:"cache"`
 	// Log is the gateway's own log, on the standard error.
 	Log Log `json:"log"`
 	// AccessLog has one line for each exchange.

@@ -50,6 +50,8 @@ type Options struct {
 	Metrics http.Handler
 	// Totals counts what the gateway has to do; nil is nothing.
 	Totals func() metric.Totals
+	// CacheRequests counts requests that cache filters saw, by what they made of them; nil is nothing.
+	CacheRequests func() map[string]uint64
 	// Tail is where exchanges are told of; one that is silent if nil. It is closed when Run ends.
 	Tail *tail.Hub
 	// Addresses returns where listeners accept connections, by name; nil if there are none.
@@ -107,6 +109,9 @@ func New(opts Options) *Server {
 	}
 	if opts.Totals == nil {
 		opts.Totals = func() metric.Totals { return metric.Totals{} }
+	}
+	if opts.CacheRequests == nil {
+		opts.CacheRequests = func() map[string]uint64 { return nil }
 	}
 	if opts.Tail == nil {
 		opts.Tail = tail.NewHub()

@@ -15,10 +15,11 @@ var methodToken = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$")
 
 // explain rehearses a request against the running configuration.
 func explain(s *Server, c *call) (*answer, error) {
-	state, err := s.state()
+	snap, leave, err := s.serving()
 	if err != nil {
 		return nil, err
 	}
+	defer leave()
 	var q client.Question
 	if err := decode(c, &q); err != nil {
 		return nil, err
@@ -40,18 +41,26 @@ func explain(s *Server, c *call) (*answer, error) {
 			header.Add(name, v)
 		}
 	}
-	// While it is explained, the snapshot must not give back what it has borrowed.
-	snap := state.Snapshot
-	snap.Enter(0)
-	defer snap.Leave(0)
-	if now := s.opts.Control.State(); now.Snapshot != snap {
-		return nil, refuse(notReady, "the configuration was just replaced: ask again")
-	}
 	e, err := snap.Explain(c.r.Context(), q.Method, q.URL, header)
 	if err != nil {
 		return nil, &refusal{reason: invalidField, detail: "there is no such request: " + err.Error(), cause: err}
 	}
 	return &answer{body: Explanation(e)}, nil
+}
+
+// serving returns the snapshot that serves. It does not give back what it has borrowed until leave is called.
+func (s *Server) serving() (snap *snapshot.Snapshot, leave func(), err error) {
+	state, err := s.state()
+	if err != nil {
+		return nil, nil, err
+	}
+	snap = state.Snapshot
+	snap.Enter(0)
+	if now := s.opts.Control.State(); now.Snapshot != snap {
+		snap.Leave(0)
+		return nil, nil, refuse(notReady, "the configuration was just replaced: ask again")
+	}
+	return snap, func() { snap.Leave(0) }, nil
 }
 
 // Explanation returns an explanation in the form in which the API shows it.
@@ -64,5 +73,6 @@ func Explanation(e *snapshot.Explanation) *client.Explanation {
 		Method: e.Method, Host: e.Host, Path: e.Path, Route: e.Route, Service: e.Service, Instance: e.Instance,
 		Address: e.Address,
 		Status:  e.Status, Reason: string(e.Reason), Detail: e.Detail, Steps: steps,
+		Cached: e.Cached, CacheURL: e.CacheURL,
 	}
 }

@@ -111,7 +111,8 @@ func newKit(t *testing.T, text string) *kit {
 	k.server = admin.New(admin.Options{
 		Version: "v1.2.3", Address: "127.0.0.1:9190", Control: k.control, Registry: k.registry, Groups: k.groups,
 		Store: k.store,
-		Kinds: kinds, Tail: k.tail, Metrics: metrics.Handler(), Draining: k.draining.Load, Log: log,
+		Kinds: kinds, Tail: k.tail, Metrics: metrics.Handler(),
+		CacheRequests: func() map[string]uint64 { return metrics.Sum("cache_requests_total", "outcome") }, Draining: k.draining.Load, Log: log,
 		Addresses: func() map[string]string { return map[string]string{"web": "127.0.0.1:40001"} },
 	})
 	ctx, cancel := context.WithCancel(context.Background())
@@ -150,7 +151,11 @@ func (k *kit) prepare(ctx context.Context, next *snapshot.Snapshot) (commit, abo
 			return registry.RouteRef{Name: name, Where: at, Service: next.Config.Routes[name].Service}, true
 		},
 	}
-	return func() { plan.Commit(serving) }, plan.Discard, nil
+	served := func() {
+		plan.Commit(serving)
+		k.t.Cleanup(func() { _ = next.Discard() })
+	}
+	return served, plan.Discard, nil
 }
 
 func (k *kit) write(text string) {

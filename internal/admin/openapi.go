@@ -186,7 +186,7 @@ func (s schemas) response(op *operation, r *reply) *describedResponse {
 	}
 	schema := s.builder.Of(r.typ)
 	result := reflect.TypeFor[client.Result]()
-	if op.takesDryRun() && r.typ != result && r.status == http.StatusOK {
+	if op.takesDryRun() && !r.dry && r.typ != result && r.status == http.StatusOK {
 		d.Description += " For a dry run, what would change."
 		schema = &spec.JSONSchema{AnyOf: []*spec.JSONSchema{schema, s.builder.Of(result)}}
 	}

@@ -62,6 +62,7 @@ type reply struct {
 	typ     reflect.Type // nil: text of the given kind
 	shape   shape
 	kind    string // the Content-Type, application/json if empty
+	dry     bool   // it answers dry runs too
 	example any
 }
 

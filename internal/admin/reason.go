@@ -18,6 +18,7 @@ const (
 	hostRefused      reason = "host_refused"
 	originRefused    reason = "origin_refused"
 	notFound         reason = "not_found"
+	noCache          reason = "no_cache"
 	unknownPath      reason = "unknown_path"
 	methodNotAllowed reason = "method_not_allowed"
 	readOnly         reason = "read_only"
@@ -65,6 +66,8 @@ func Reasons() []exchange.ReasonInfo {
 			"Call it from a program instead; such calls carry no Origin."),
 		entry(notFound, 404, "Not found", "There is no object of that name.",
 			"List the objects; the detail says how, and suggests a name."),
+		entry(noCache, 404, "No cache", "No route has a `cache` filter, so there is nothing kept to look at or to purge.",
+			"Add the filter to a route, or to `defaults`."),
 		entry(unknownPath, 404, "Unknown path", "The admin API has no such path.",
 			"The detail suggests one; `GET /v1/openapi.json` lists all."),
 		entry(methodNotAllowed, 405, "Method not allowed", "The path is there, but takes other methods.",

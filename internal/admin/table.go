@@ -19,6 +19,7 @@ const (
 	topicListeners = "Listeners"
 	topicConfig    = "Configuration"
 	topicTraffic   = "Traffic"
+	topicCache     = "Cache"
 	topicGateway   = "Gateway"
 )
 
@@ -37,6 +38,7 @@ func operations() []*operation {
 			reflect.TypeFor[config.Listener](), exampleListener()),
 		configOperations(),
 		tailOperations(),
+		cacheOperations(),
 		gatewayOperations(),
 		probeOperations(),
 	)

@@ -117,8 +117,12 @@ their instances, checks their health and balances load over the healthy ones.
 
 // completeFlag offers the values that a flag can have.
 func completeFlag(cmd *cobra.Command, flag string, values []string) {
-	err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
-	if err != nil { // the flag is not there: a programmer's error
+	completeBy(cmd, flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// completeBy lets a function offer the values of a flag.
+func completeBy(cmd *cobra.Command, flag string, complete cobra.CompletionFunc) {
+	if err := cmd.RegisterFlagCompletionFunc(flag, complete); err != nil { // the flag is not there: a programmer's error
 		panic(err)
 	}
 }

@@ -82,6 +82,8 @@ func outcome(e *client.Explanation) string {
 	switch {
 	case e.Reason != "":
 		return fmt.Sprintf("The gateway would answer %d %s: %s.", e.Status, e.Reason, e.Detail)
+	case e.Cached:
+		return fmt.Sprintf("Route %s would answer %d %s from the cache.", e.Route, e.Status, http.StatusText(e.Status))
 	case e.Address == "":
 		return fmt.Sprintf("Route %s would answer %d %s by itself.", e.Route, e.Status, http.StatusText(e.Status))
 	case e.Instance != e.Address:

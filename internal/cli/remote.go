@@ -208,6 +208,6 @@ func problemText(p *client.Problem) string {
 func (a *app) remoteCommands() []*cobra.Command {
 	return []*cobra.Command{
 		a.statusCommand(), a.reloadCommand(), a.configCommand(), a.listenersCommand(), a.routesCommand(), a.servicesCommand(),
-		a.instancesCommand(), a.registerCommand(), a.deregisterCommand(), a.tailCommand(), a.topCommand(),
+		a.instancesCommand(), a.registerCommand(), a.deregisterCommand(), a.cacheCommand(), a.tailCommand(), a.topCommand(),
 	}
 }

@@ -198,7 +198,7 @@ func TestEveryCommandHasAnExample(t *testing.T) {
 	var help bytes.Buffer
 	for _, path := range strings.Fields(`run validate fmt schema version explain status reload config.show config.diff config.apply listeners
 		routes routes.put routes.rm services services.put services.rm instances instances.put instances.rm instances.drain
-		instances.enable instances.heartbeat register deregister tail top`) {
+		instances.enable instances.heartbeat register deregister cache.stats cache.list cache.inspect cache.purge tail top`) {
 		help.Reset()
 		args := append(strings.Split(path, "."), "--help")
 		if code := cli.Main(args, nil, &help, &help, filters.All()); code != 0 {

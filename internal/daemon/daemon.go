@@ -145,7 +145,8 @@ func (d *Daemon) build(ctx context.Context, c *config.Config) error {
 	d.admin = admin.New(admin.Options{
 		Version: version.String(), Address: c.Admin.Address, Token: c.Admin.Token.Reveal(), TLS: c.Admin.TLS,
 		Control: d.control, Registry: d.registry, Groups: d.groups, Store: kept, Kinds: d.opts.Kinds,
-		Metrics: d.metrics.Handler(), Totals: d.metrics.Totals, Tail: d.edge.Tail(), Addresses: d.edge.Addresses, Draining: d.draining.Load, Started: time.Now(), Log: d.log,
+		Metrics: d.metrics.Handler(), Totals: d.metrics.Totals,
+		CacheRequests: func() map[string]uint64 { return d.metrics.Sum("cache_requests_total", "outcome") }, Tail: d.edge.Tail(), Addresses: d.edge.Addresses, Draining: d.draining.Load, Started: time.Now(), Log: d.log,
 		Resources: d.protection.resources,
 	})
 	return nil

@@ -8,8 +8,16 @@ type CacheStats struct {
 	Objects, Stored, Held, Budget int64
 	// Evictions count objects that left, by cause.
 	Evictions map[string]uint64
+	// Purges count purges by what they went by, hard ones and soft ones.
+	Purges []CachePurges
 	// Refused counts objects for which there was no room, DiskErrors faults of the disk.
 	Refused, DiskErrors uint64
+}
+
+// CachePurges count purges of one kind.
+type CachePurges struct {
+	By         string
+	Hard, Soft uint64
 }
 
 // Cache sets where it is read from, when it is scraped, how the cache stands, until forget is called. Of several the latest
@@ -29,8 +37,8 @@ func (s *Set) Cache(read func() CacheStats) (forget func()) {
 
 // cacheGauges read the cache when they are scraped.
 type cacheGauges struct {
-	set                                                       *Set
-	objects, stored, held, budget, evictions, refused, faults *prometheus.Desc
+	set                                                               *Set
+	objects, stored, held, budget, evictions, purges, refused, faults *prometheus.Desc
 }
 
 func newCacheGauges(s *Set) cacheGauges {
@@ -44,6 +52,7 @@ func newCacheGauges(s *Set) cacheGauges {
 		held:      one("held_bytes", "All bytes that are taken: stored, being written, or evicted but still read."),
 		budget:    one("budget_bytes", "Bytes that may be taken."),
 		evictions: one("evictions_total", "Answers that left the cache, by cause.", "cause"),
+		purges:    one("purges_total", "Purges, by what they went by and whether they removed answers or made them stale.", "by", "mode"),
 		refused:   one("no_room_total", "Answers that were to be stored, and found no room."),
 		faults:    one("disk_errors_total", "Faults of the disk of the cache."),
 	}
@@ -51,7 +60,7 @@ func newCacheGauges(s *Set) cacheGauges {
 
 // Describe implements prometheus.Collector.
 func (g cacheGauges) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range [...]*prometheus.Desc{g.objects, g.stored, g.held, g.budget, g.evictions, g.refused, g.faults} {
+	for _, d := range [...]*prometheus.Desc{g.objects, g.stored, g.held, g.budget, g.evictions, g.purges, g.refused, g.faults} {
 		to <- d
 	}
 }
@@ -74,6 +83,10 @@ func (g cacheGauges) Collect(to chan<- prometheus.Metric) {
 	gauge(g.budget, now.Budget)
 	for cause, n := range now.Evictions {
 		to <- prometheus.MustNewConstMetric(g.evictions, prometheus.CounterValue, float64(n), cause)
+	}
+	for _, p := range now.Purges {
+		to <- prometheus.MustNewConstMetric(g.purges, prometheus.CounterValue, float64(p.Hard), p.By, "hard")
+		to <- prometheus.MustNewConstMetric(g.purges, prometheus.CounterValue, float64(p.Soft), p.By, "soft")
 	}
 	to <- prometheus.MustNewConstMetric(g.refused, prometheus.CounterValue, float64(now.Refused))
 	to <- prometheus.MustNewConstMetric(g.faults, prometheus.CounterValue, float64(now.DiskErrors))

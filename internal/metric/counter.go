@@ -70,6 +70,36 @@ func (c *Counter) Inc() {
 	n.Inc()
 }
 
+// Sum returns what the series of the counter sallyport_NAME have come to, those with the same value of a label together. It
+// is empty for a counter that nobody has asked for.
+func (s *Set) Sum(name, label string) map[string]uint64 {
+	sums := make(map[string]uint64)
+	s.mu.Lock()
+	e := s.extras[name]
+	s.mu.Unlock()
+	if e == nil {
+		return sums
+	}
+	alone := prometheus.NewRegistry()
+	if alone.Register(e.vector) != nil {
+		return sums
+	}
+	families, err := alone.Gather()
+	if err != nil {
+		return sums
+	}
+	for _, family := range families {
+		for _, series := range family.GetMetric() {
+			for _, l := range series.GetLabel() {
+				if l.GetName() == label {
+					sums[l.GetValue()] += uint64(series.GetCounter().GetValue())
+				}
+			}
+		}
+	}
+	return sums
+}
+
 // Close forgets the counter: its series vanishes from the next scrape. It returns nil.
 func (c *Counter) Close() error {
 	c.set.mu.Lock()

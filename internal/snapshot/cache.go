@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/asynched/api-gateway/config"
 	"github.com/asynched/api-gateway/filters/cache"
@@ -41,7 +43,7 @@ func (b *builder) objects() (objects.Storage, error) {
 }
 
 // openObjects opens the storage and counts what is in it.
-func (b *builder) openObjects(c *config.Cache) (*storage, error) {
+func (b *builder) openObjects(c *config.CacheStorage) (*storage, error) {
 	s, err := b.openTiers(c)
 	if err != nil {
 		return nil, err
@@ -56,7 +58,7 @@ func (b *builder) openObjects(c *config.Cache) (*storage, error) {
 }
 
 // openTiers opens the memory, and the disk if there is one.
-func (b *builder) openTiers(c *config.Cache) (*storage, error) {
+func (b *builder) openTiers(c *config.CacheStorage) (*storage, error) {
 	memory := objects.MemoryOptions{Bytes: int64(c.Memory)}
 	if c.Disk.Path == "" {
 		m, err := objects.NewMemory(memory)
@@ -96,5 +98,31 @@ func statsOf(s objects.Stats) metric.CacheStats {
 			out.Evictions[objects.Eviction(cause).String()] = n
 		}
 	}
+	for scope, n := range s.Purges {
+		if scope > 0 {
+			out.Purges = append(out.Purges, metric.CachePurges{By: objects.Scope(scope).String(), Hard: n.Hard, Soft: n.Soft})
+		}
+	}
 	return out
+}
+
+// CacheURLs returns the forms of a URL under which answers can be kept, as far as it tells by itself: canonical, and with
+// slashes that are not merged. It may be the beginning of one. The error says why it is none.
+func CacheURLs(rawURL string) ([]string, error) {
+	x, err := rehearsal(context.Background(), "GET", rawURL, nil)
+	if err != nil {
+		return nil, err
+	}
+	u, host := x.Request.URL, x.Host
+	if strings.Contains(host, ":") && !strings.HasPrefix(host, "[") {
+		host = "[" + host + "]"
+	}
+	var list []string
+	for _, path := range [...]string{x.Path, x.RawPath} {
+		one := cache.JoinURL(x.Scheme, host, u.Port(), path, u.RawQuery, u.ForceQuery)
+		if !slices.Contains(list, one) {
+			list = append(list, one)
+		}
+	}
+	return list, nil
 }

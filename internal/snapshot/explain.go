@@ -31,6 +31,10 @@ type Explanation struct {
 	Status int             `json:"status,omitempty"`
 	Reason exchange.Reason `json:"reason,omitempty"`
 	Detail string          `json:"detail,omitempty"`
+	// Cached is true if the answer would come out of the cache. CacheURL is the URL under which that was looked for; "" if
+	// the request meets no cache.
+	Cached   bool   `json:"cached,omitempty"`
+	CacheURL string `json:"cache_url,omitempty"`
 	// Steps are the decisions, in their order.
 	Steps []exchange.Step `json:"steps"`
 }
@@ -46,6 +50,7 @@ func (s *Snapshot) Explain(ctx context.Context, method, rawURL string, header ht
 	resp, err := s.Handle(x)
 	e := &Explanation{
 		Method: method, Host: x.Host, Path: path, Route: x.Route, Service: x.Service, Instance: x.Instance, Address: x.Address, Steps: x.Record.Steps,
+		Cached: x.Cached, CacheURL: x.Record.CacheURL,
 	}
 	var failed *exchange.Error
 	switch {

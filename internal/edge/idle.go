@@ -31,6 +31,10 @@ func setIdle(nc net.Conn, idle bool) {
 // shedEvery is how long it is from one search for idle connections to the next: one search looks at all there are.
 const shedEvery = 5 * time.Millisecond
 
+// leastShed is how many idle connections go at once, but for a quarter of them. If they went one by one, a thousand clients
+// that come and stay would keep the next one waiting for seconds.
+const leastShed = 16
+
 // shedFor has idle connections make room for n descriptors, and for some more, so that it need not be done for each one.
 // Where clients have too few, those to instances give way too.
 func (e *Edge) shedFor(n int) {
@@ -46,7 +50,7 @@ func (e *Edge) shedClients(n int) bool {
 	if time.Since(e.shedAt) < shedEvery {
 		return true // and those that were closed may not be gone yet
 	}
-	shed := e.shed(causeDescriptors, func(idle int) int { return n + idle/64 })
+	shed := e.shed(causeDescriptors, func(idle int) int { return n + max(idle/64, min(idle/4, leastShed)) })
 	e.shedAt = time.Now()
 	return shed >= n
 }

@@ -287,6 +287,42 @@ func TestDescriptorsAreShort(t *testing.T) {
 	}
 }
 
+// Idle connections make room by the dozen, or a queue of clients would have to wait.
+func TestManyIdleMakeRoom(t *testing.T) {
+	address, _, _ := counted(t)
+	var short atomic.Bool
+	files := overload.NewFiles(func() (int, int, bool) {
+		if short.CompareAndSwap(true, false) {
+			return 97, 128, true // one more than clients may make of them
+		}
+		return 50, 128, true
+	})
+	g := startAt(t, oneService, address, func(g *gate) { g.edge.Protect(nil, files) })
+	var idle []net.Conn
+	for range 64 {
+		c := g.dial()
+		exchangeOver(t, c, plainGet)
+		idle = append(idle, c)
+	}
+	short.Store(true)
+	for range 60 {
+		files.Opened() // or the system would not be asked
+	}
+	g.dial()
+	gone := make(map[net.Conn]bool)
+	soon(t, "idle connections gone", func() bool {
+		for _, c := range idle {
+			if !gone[c] && closed(c, time.Millisecond) {
+				gone[c] = true
+			}
+		}
+		return len(gone) >= 16
+	})
+	if len(gone) > 32 {
+		t.Errorf("%d of %d had to leave for one", len(gone), len(idle))
+	}
+}
+
 // Idle connections to instances do not keep clients out.
 func TestInstancesGiveWayToClients(t *testing.T) {
 	address, _, _ := counted(t)

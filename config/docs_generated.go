@@ -180,7 +180,7 @@ func docs() map[string]string {
 		"Retries":                         "Retries say when a failed request is sent again, to another instance if there is one.",
 		"Retries.Attempts":                "Attempts is how often a request may be sent in all, the first time included.",
 		"Retries.Backoff":                 "Backoff is the mean wait before the second attempt; it doubles with each further one.",
-		"Retries.Budget":                  "Budget is the share of recent requests that may be retried, so that an outage does not double the load; three a\nsecond are always allowed. Recent are those of ten seconds, or of one while most retries fail too.",
+		"Retries.Budget":                  "Budget is the share of recent requests that may be retried, so that an outage does not double the load. Three a\nsecond are always allowed, and twenty in ten seconds. Recent are those of ten seconds, or of one while most retries\nfail too.",
 		"Retries.Buffer":                  "Buffer is how much of a request's body is kept so that it can be sent again; a larger body is sent again only if\nnothing of it has been read. 0B keeps nothing.",
 		"Retries.IdempotencyKey":          "IdempotencyKey sends any request with an Idempotency-Key field again like a safe one: for services that are known\nto heed the field.",
 		"Retries.Methods":                 "Methods that are sent again although an instance may have acted upon them, besides the safe ones (GET, HEAD,\nOPTIONS, TRACE): PUT and DELETE, if the service takes them twice like once. Others are sent again only if nothing\nof them was sent.",

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -25,7 +26,7 @@ const (
 type purger struct {
 	from    []spec.CIDR
 	key     *keyer
-	exact   bool // all that is kept for a URL stands under one key, or under keys that this one leads to
+	exact   bool // all that is kept for a URL stands under one key, unless it varies
 	objects objects.Storage
 	log     *slog.Logger
 	results [purgeResults]filter.Counter
@@ -78,11 +79,7 @@ func (p *purger) handle(x *exchange.Exchange) (*http.Response, error) {
 		return p.answer(x, list, soft), nil
 	}
 	for _, one := range list {
-		purge := objects.Purge{Scope: objects.ByPrefix, Text: one + string(sep) + p.key.space, Soft: soft}
-		if p.exact && !soft { // a mark on the key would be lost with the next change of the index
-			purge.Scope = objects.ByKey
-		}
-		if err := p.objects.Purge(x.Request.Context(), purge); err != nil {
+		if err := p.purge(x.Request.Context(), one+string(sep)+p.key.space, soft); err != nil {
 			p.results[purgeFailed].Inc()
 			return nil, exchange.Errorf(exchange.Internal, "the purge of %s failed: %v", one, err).Because(err)
 		}
@@ -95,6 +92,23 @@ func (p *purger) handle(x *exchange.Exchange) (*http.Response, error) {
 	x.Note(exchange.StageCache, "cache", "purged", strings.Join(list, ", "))
 	p.log.Info("cache purged", "by", "url", "what", list, "soft", soft, "client", x.Client.Addr().String(), "request_id", x.ID)
 	return p.answer(x, list, soft), nil
+}
+
+// purge drops what has a key, and the variants of it. Without variants it does not cost what a purge by prefix does.
+func (p *purger) purge(ctx context.Context, key string, soft bool) error {
+	what := objects.Purge{Scope: objects.ByPrefix, Text: key, Soft: soft}
+	if p.exact {
+		obj, err := p.objects.Peek(ctx, []byte(key))
+		varies := false
+		if err == nil {
+			_, varies = obj.Meta().Value.(*index)
+			obj.Release()
+		}
+		if !varies {
+			what.Scope = objects.ByKey
+		}
+	}
+	return p.objects.Purge(ctx, what)
 }
 
 // admits reports whether a client may purge.

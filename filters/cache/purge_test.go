@@ -81,6 +81,9 @@ func testPurgeMethod(t *testing.T, r *rig, varies bool) {
 		}
 	}
 	r.send("http://shop.test/a?q", "X-A", "1").want(t, 200, "x", "; hit")
+	if list, err := r.control.Inspect(t.Context(), "http://shop.test/a", 10); err != nil || len(list) > 2 {
+		t.Errorf("what was purged is listed: %d, %v", len(list), err)
+	}
 	r.send("http://shop.test/ab", "X-A", "1").want(t, 200, "x", "; hit")
 	for result, want := range map[string]int{"purged": 1, "softly purged": 1, "refused": 3, "invalid": 1} {
 		if n := r.count("cache_purge_requests_total result " + result); n != want {

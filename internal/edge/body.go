@@ -71,7 +71,26 @@ func (v *visit) takeBody() *exchange.Error {
 		}
 	}
 	r.Body = v.body
+	if r.ProtoMajor == 2 && r.ContentLength == 0 {
+		return v.body.none()
+	}
 	return nil
+}
+
+// none waits for the end of a body over HTTP/2 that has no bytes, as its length says, and is open nevertheless. An instance
+// would otherwise take the request for whole before it is known whether more comes than was said.
+func (b *body) none() *exchange.Error {
+	n, err := b.Read(make([]byte, 1))
+	var e *exchange.Error
+	switch {
+	case n > 0:
+		return exchange.Errorf(exchange.BadRequest, "the body is longer than content-length says")
+	case err == io.EOF:
+		return nil
+	case errors.As(err, &e):
+		return e
+	}
+	return exchange.Errorf(exchange.BadRequest, "the body is not as long as content-length says").Because(err)
 }
 
 func tooLarge(limit int64) *exchange.Error {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -110,20 +111,7 @@ func TestUploadIsAnswered(t *testing.T) {
 // Over HTTP/2 a body may end before content-length says so. The client is there, and its request is at fault.
 func TestShortBody(t *testing.T) {
 	g := start(t, oneService, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
-	c := g.dial()
-	var head bytes.Buffer
-	e := hpack.NewEncoder(&head)
-	for _, field := range []hpack.HeaderField{
-		{Name: ":method", Value: "POST"}, {Name: ":scheme", Value: "http"}, {Name: ":authority", Value: "a.test"}, {Name: ":path", Value: "/"},
-		{Name: "content-length", Value: "10"},
-	} {
-		_ = e.WriteField(field)
-	}
-	_, _ = io.WriteString(c, http2.ClientPreface)
-	f := http2.NewFramer(c, c)
-	f.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
-	_ = f.WriteSettings()
-	_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: head.Bytes(), EndHeaders: true})
+	f := announce(g, "10")
 	_ = f.WriteData(1, true, []byte("abc"))
 	for {
 		got, err := f.ReadFrame()
@@ -140,4 +128,63 @@ func TestShortBody(t *testing.T) {
 			return
 		}
 	}
+}
+
+// Or there may be more of it, though the length says that there is nothing: no instance gets a request that looks whole
+// because the rest is not there yet.
+func TestBodyOfNoLength(t *testing.T) {
+	var seen atomic.Int32
+	g := start(t, oneService, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { seen.Add(1) }))
+	f := announce(g, "0")
+	time.Sleep(50 * time.Millisecond)
+	_ = f.WriteData(1, true, []byte("GET /smuggled HTTP/1.1\r\n\r\n"))
+	for {
+		got, err := f.ReadFrame()
+		if err != nil {
+			t.Fatal(err)
+		}
+		head, answered := got.(*http2.MetaHeadersFrame)
+		if answered && head.PseudoValue("status") != "400" {
+			t.Errorf("status %s", head.PseudoValue("status"))
+		}
+		if _, reset := got.(*http2.RSTStreamFrame); reset || answered {
+			break
+		}
+	}
+	if n := seen.Load(); n != 0 {
+		t.Errorf("the instance got %d requests", n)
+	}
+	f = announce(g, "0")
+	_ = f.WriteData(1, true, nil)
+	for {
+		got, err := f.ReadFrame()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if head, ok := got.(*http2.MetaHeadersFrame); ok {
+			if head.PseudoValue("status") != "200" {
+				t.Errorf("an empty body: status %s", head.PseudoValue("status"))
+			}
+			return
+		}
+	}
+}
+
+// announce opens a connection and sends the head of a POST with a length.
+func announce(g *gate, length string) *http2.Framer {
+	c := g.dial()
+	var head bytes.Buffer
+	e := hpack.NewEncoder(&head)
+	for _, field := range []hpack.HeaderField{
+		{Name: ":method", Value: "POST"}, {Name: ":scheme", Value: "http"}, {Name: ":authority", Value: "a.test"}, {Name: ":path", Value: "/"},
+		{Name: "content-length", Value: length},
+	} {
+		_ = e.WriteField(field)
+	}
+	_, _ = io.WriteString(c, http2.ClientPreface)
+	f := http2.NewFramer(c, c)
+	f.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
+	_ = f.WriteSettings()
+	_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: head.Bytes(), EndHeaders: true})
+	return f
 }

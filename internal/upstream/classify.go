@@ -20,7 +20,7 @@ type failure struct {
 	cause cause // what it is called under retries.when
 	sent  bool  // the instance may have acted upon something of the request
 	whole bool  // the body can be had from its beginning once more
-	stale bool  // the connection had been idle, and turned out dead before anything was written to it
+	stale bool  // the connection had been there, and turned out dead before anything was written to it
 }
 
 // A cause is what makes another attempt worth while.
@@ -95,6 +95,10 @@ func (a *attempt) theirs(err error) *failure {
 		return a.fault(exchange.UpstreamProtocol, "the instance sent too many interim responses", err)
 	case errors.As(err, &breach):
 		return a.fault(exchange.UpstreamProtocol, breach.detail, err)
+	case unwritten(err):
+		f := a.fault(exchange.UpstreamReset, "the instance closed the connection before it had answered", err)
+		f.cause, f.sent, f.stale, f.fault = causeReset, false, true, false
+		return f
 	case a.repeated, a.torn(), reset(err), a.out.dropped() && (errors.Is(err, context.Canceled) || errors.Is(err, errCut)):
 		f := a.fault(exchange.UpstreamReset, "the instance closed the connection before it had answered", err)
 		f.cause, f.sent = causeReset, a.sent() && !refused(err) // what the engine repeats is safe, or was not sent
@@ -197,6 +201,10 @@ func reset(err error) bool {
 	}
 	return false
 }
+
+// unwritten tells whether the connection ended after it was picked and before anything of the request was written. The
+// engine takes another one then, but for a request with a body, which it says it cannot rewind although it has not read it.
+func unwritten(err error) bool { return strings.Contains(err.Error(), "cannot rewind body after connection loss") }
 
 // refused tells whether an HTTP/2 instance has said that it did not act upon the request (RFC 9113, 8.7).
 func refused(err error) bool {

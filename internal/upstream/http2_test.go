@@ -2,11 +2,13 @@ package upstream_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"runtime"
 	"strings"
 	"sync"
@@ -163,6 +165,43 @@ func TestGoAwayThatCovers(t *testing.T) {
 		if n := seen.Load(); n != 1 {
 			t.Errorf("%+v: sent %d times", test, n)
 		}
+	}
+}
+
+// TestConnectionThatEndsBeforeTheRequest loses the connection over HTTP/2 between the moment when it is picked for a request
+// and the moment when that would be written. The engine cannot send a request with a body again by itself.
+func TestConnectionThatEndsBeforeTheRequest(t *testing.T) {
+	var seen atomic.Int32
+	r := newRig(t)
+	var last atomic.Pointer[net.Conn]
+	r.env.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := new(net.Dialer).DialContext(ctx, network, address)
+		last.Store(&c)
+		return c, err
+	}
+	s := r.service(h2c, rawH2(t, func(f *http2.Framer, stream uint32) {
+		seen.Add(1)
+		answers("ok", ":status", "200")(f, stream)
+	}))
+	if got, err := get(t, s, "/"); got != "200 ok" {
+		t.Fatal(got, err)
+	}
+	seen.Store(0)
+	x := newExchange(http.MethodPost, "/", strings.NewReader("body"))
+	x.Request = x.Request.WithContext(httptrace.WithClientTrace(x.Request.Context(), &httptrace.ClientTrace{
+		GotConn: func(info httptrace.GotConnInfo) {
+			if info.Reused {
+				(*last.Load()).Close()
+				time.Sleep(20 * time.Millisecond) // until the engine has seen it
+			}
+		},
+	}))
+	got, err := do(t, s, x)
+	if got != "200 ok" || seen.Load() != 1 || x.Attempts != 1 {
+		t.Errorf("%q, %v, seen %d times, %d attempts", got, err, seen.Load(), x.Attempts)
+	}
+	if live := instance(t, s.Group(), "a").Live(); live.Failures != 0 {
+		t.Errorf("%d failures", live.Failures)
 	}
 }
 

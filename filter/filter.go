@@ -32,6 +32,9 @@ type Build struct {
 	// Paths are the paths of the route's match as they are written: /orders/{id}, /api/*, ~^/v[0-9]+/. Nil for a route
 	// that takes every path, and for registered hosts.
 	Paths []string
+	// Last tells that no other filter of the route stands behind this one: what handles its exchanges next does not change
+	// the fields of their requests.
+	Last bool
 	// Log is a logger that names the route.
 	Log *slog.Logger
 	// Leases lends values that outlive a snapshot, such as counters and caches; see Lease.

@@ -48,6 +48,15 @@ func BenchmarkMiss(b *testing.B) {
 			}
 		})
 	}
+	b.Run("private again", func(b *testing.B) {
+		r := newRig(b, "", always(200, strings.Repeat("x", 1024), "Cache-Control", "private", "Content-Type", "text/plain"))
+		x := benchExchange("/a")
+		buf := make([]byte, 4096)
+		b.ReportAllocs()
+		for b.Loop() {
+			drain(b, r.handler, x, buf)
+		}
+	})
 	b.Run("none", func(b *testing.B) {
 		body := strings.Repeat("x", 1024)
 		next := exchange.HandlerFunc(always(200, body, "Cache-Control", "private", "Content-Type", "text/plain"))
@@ -60,7 +69,7 @@ func BenchmarkMiss(b *testing.B) {
 	})
 }
 
-func drain(b *testing.B, h exchange.Handler, x *exchange.Exchange, buf []byte) (n int) {
+func drain(b testing.TB, h exchange.Handler, x *exchange.Exchange, buf []byte) (n int) {
 	resp, err := h.Handle(x)
 	if err != nil {
 		b.Fatal(err)

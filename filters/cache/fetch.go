@@ -23,21 +23,49 @@ type fetch struct {
 	unwatch func() bool
 	ranges  string // what is asked for to complete a part
 	told    bool   // those who wait know what has come of it
+	alone   bool   // it ends with its client: nobody waits for it
 	own     exchange.Exchange
 	body    passing // of an answer that is not kept
+	src     source  // of one that is
+	tee     tee
 }
 
 // lead asks the service for the flight, and answers with what comes.
 func (q *call) lead(f *flight, got *found) (*http.Response, error) {
+	t := &f.lead
+	t.call, t.flight, t.got = q, f, got
+	if f.passes && !q.observe && got.obj == nil && q.body == nil {
+		return t.goAlone()
+	}
 	client := q.x.Request.Context()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(client))
-	t := &fetch{call: q, flight: f, got: got, cancel: cancel}
+	t.cancel = cancel
 	f.flies(cancel)
 	t.unwatch = context.AfterFunc(client, f.deserted)
 	defer t.rescue()
-	y := q.forkTo(ctx, &t.own)
+	if got.obj == nil && q.last && q.shareable() {
+		return t.ask(q.forkTo(ctx, &t.own, q.x.Request.Header))
+	}
+	y := q.forkTo(ctx, &t.own, q.cleansed())
 	t.prepare(y.Request.Header)
 	return t.ask(y)
+}
+
+// goAlone asks the service for an answer that is hardly one to be kept: on behalf of the client alone, and as long as it is
+// there. So nothing has to be made that could outlive it.
+func (t *fetch) goAlone() (*http.Response, error) {
+	t.alone, t.flight.alone, t.told = true, true, true
+	x := t.x
+	if x.Request.Host != t.host || x.Request.URL.RawQuery != t.query || t.tainted(x.Request.Header) {
+		return t.ask(t.forkTo(x.Request.Context(), &t.own, t.cleansed()))
+	}
+	f := t.flight
+	resp, err := t.ask(x)
+	if f.obj == nil && t.tee.source == nil {
+		*f = flight{}
+		flown.Put(f)
+	}
+	return resp, err
 }
 
 // rescue ends the flight if nothing else has, as after a panic.
@@ -51,12 +79,18 @@ func (t *fetch) rescue() {
 
 // tell publishes what has come of the flight.
 func (t *fetch) tell(fate fate) {
+	if t.alone {
+		return
+	}
 	t.told = true
 	t.flight.publish(fate)
 }
 
 // over ends the leader's part in a flight whose body nobody keeps.
 func (t *fetch) over() {
+	if t.alone {
+		return
+	}
 	t.unwatch()
 	t.cancel()
 	t.flight.end()
@@ -235,6 +269,10 @@ func (t *fetch) fresh(resp *http.Response) (*http.Response, error) {
 	meta, verdict := t.judge(target, resp, t.sent, now)
 	tags := t.tagsOf(resp.Header)
 	t.strip(resp.Header)
+	if verdict.OK() && t.alone && (len(meta.Vary.Fields) > 0 || t.rq.Conditional || t.rq.Range != "") {
+		verdict = refusedNow
+		t.flight.gather()
+	}
 	if verdict.OK() {
 		t.strip(meta.Header)
 		var out *http.Response
@@ -243,7 +281,7 @@ func (t *fetch) fresh(resp *http.Response) (*http.Response, error) {
 		}
 	}
 	t.got.release()
-	if verdict != httpcache.RefusedRequest && resp.StatusCode != http.StatusNotModified {
+	if verdict != httpcache.RefusedRequest && verdict != refusedNow && resp.StatusCode != http.StatusNotModified {
 		t.flight.pass(now)
 	}
 	t.tell(unshared)
@@ -282,7 +320,7 @@ func (t *fetch) reason() httpcache.ForwardReason {
 // pass hands an answer on that is not kept.
 func (t *fetch) pass(resp *http.Response, status *httpcache.CacheStatus) *http.Response {
 	t.report(resp.Header, status, outcomeMiss)
-	if resp.Body == http.NoBody {
+	if resp.Body == http.NoBody || t.alone {
 		t.over()
 		return resp
 	}

@@ -37,6 +37,8 @@ type flight struct {
 	gate  chan struct{} // for those who go on by themselves
 
 	passes bool // the answer is hardly one to be kept: what the client asks for goes on as it is
+
+	lead fetch // of who leads it
 }
 
 // A fate is what comes of a flight.
@@ -79,6 +81,9 @@ func (f *flights) init() {
 	}
 }
 
+// flown lends flights that nobody can join, and that nothing is left of.
+var flown = sync.Pool{New: func() any { return new(flight) }}
+
 // join returns the flight for a key. If there is none it begins one, and the caller leads it. Each call is paired with leave.
 func (f *flights) join(key []byte, now time.Time) (fl *flight, leads bool) {
 	hash := maphash.Bytes(f.seed, key)
@@ -96,12 +101,12 @@ func (f *flights) join(key []byte, now time.Time) (fl *flight, leads bool) {
 		}
 		return fl, false
 	}
-	fl = &flight{hash: hash, shard: s, users: 1, total: -1}
 	if until, ok := s.passes[hash]; ok && now.Before(until) {
-		fl.over, fl.passes = true, true
+		fl = flown.Get().(*flight)
+		fl.hash, fl.shard, fl.users, fl.total, fl.over, fl.passes = hash, s, 1, -1, true, true
 		return fl, true
 	}
-	fl.key = string(key)
+	fl = &flight{hash: hash, shard: s, users: 1, total: -1, key: string(key)}
 	s.open[fl.key] = fl
 	return fl, true
 }

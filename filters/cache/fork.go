@@ -17,16 +17,15 @@ const methodQuery = "QUERY"
 // fork returns the exchange that asks the service. It may outlive the client's, and says nothing that the key does not hold
 // and that could change an answer.
 func (q *call) fork(ctx context.Context) *exchange.Exchange {
-	return q.forkTo(ctx, new(exchange.Exchange))
+	return q.forkTo(ctx, new(exchange.Exchange), q.cleansed())
 }
 
-// forkTo is fork, into an exchange that is there.
-func (q *call) forkTo(ctx context.Context, y *exchange.Exchange) *exchange.Exchange {
+// forkTo is fork, into an exchange that is there, and with that header.
+func (q *call) forkTo(ctx context.Context, y *exchange.Exchange, h http.Header) *exchange.Exchange {
 	x := q.x
 	*y = *x
 	r := x.Request.WithContext(ctx)
-	r.Header = maps.Clone(x.Request.Header)
-	r.Host = q.host
+	r.Header, r.Host = h, q.host
 	if q.query != r.URL.RawQuery {
 		u := *r.URL
 		u.RawQuery = q.query
@@ -39,14 +38,40 @@ func (q *call) forkTo(ctx context.Context, y *exchange.Exchange) *exchange.Excha
 	} else {
 		r.Body, r.ContentLength = http.NoBody, 0
 	}
-	q.cleanse(r.Header)
 	y.Request = r
 	return y
+}
+
+// cleansed returns the header for the service, which is a copy.
+func (q *call) cleansed() http.Header {
+	h := maps.Clone(q.x.Request.Header)
+	q.cleanse(h)
+	return h
+}
+
+// shareable reports whether the service may get the client's header as it is.
+func (q *call) shareable() bool {
+	h := q.x.Request.Header
+	return !q.rq.Conditional && len(h["Range"]) == 0 && len(h["If-Range"]) == 0 && !q.tainted(h)
+}
+
+// tainted reports whether cleanse would change anything.
+func (q *call) tainted(h http.Header) bool {
+	for name := range h {
+		if unkeyed(name) && !q.keyed(name) {
+			return true
+		}
+	}
+	claimed := h["X-Forwarded-Host"]
+	return len(claimed) > 1 || len(claimed) == 1 && claimed[0] != q.host
 }
 
 // adopt takes over what the forked exchange learned.
 func (q *call) adopt(y *exchange.Exchange) {
 	x := q.x
+	if x == y {
+		return
+	}
 	x.Service, x.Instance, x.Address, x.Stats = y.Service, y.Instance, y.Address, y.Stats
 	x.Attempts, x.Tries, x.Timings = y.Attempts, y.Tries, y.Timings
 	y.Record, y.Inform = nil, nil // they are the client's, whose exchange may end before this one

@@ -33,6 +33,7 @@ type cache struct {
 	refreshTimeout    time.Duration
 	status            bool
 	observe           bool
+	last              bool    // what comes next leaves the fields of requests as they are
 	purge             *purger // nil if PURGE is a method like others
 	counts            counts
 	now               func() time.Time
@@ -151,7 +152,7 @@ func (q *call) answer() (*http.Response, error) {
 		if round >= maxRounds || q.wait <= 0 || !q.collapses(got) {
 			return q.lead(q.store.flights.solo(false), got)
 		}
-		f, leads := q.store.flights.join(q.flightKey(got), q.now())
+		f, leads := q.store.flights.join(q.flightKey(got), q.at)
 		if leads {
 			return q.lead(f, got)
 		}

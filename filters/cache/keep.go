@@ -2,6 +2,7 @@ package cache
 
 import (
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -14,6 +15,10 @@ import (
 const (
 	refusedStorage httpcache.Verdict = "storage" // there is no room, or a purge came meanwhile
 	refusedSize                      = httpcache.RefusedSize
+
+	// refusedNow is for an answer that was fetched as one that is not kept, and is one that needs more care: the next one is
+	// kept.
+	refusedNow httpcache.Verdict = "not-yet"
 )
 
 // passing is the body of an answer that is not kept.
@@ -48,15 +53,15 @@ func (t *fetch) keep(resp *http.Response, meta *httpcache.Meta, tags []string, s
 	if meta.Partial() {
 		return t.keepPart(resp, meta, tags, status)
 	}
-	w, verdict := t.create(meta, tags, length(resp.Header))
+	size, e := length(resp.Header), &entry{meta: meta}
+	w, verdict := t.create(e, tags, size)
 	if !verdict.OK() {
 		return nil, verdict
 	}
-	f := t.flight
-	f.obj, f.entry, f.total = w.Object(), &entry{meta: meta}, length(resp.Header)
-	src := &source{
-		flight: f, from: resp.Body, out: w, meta: meta, store: t.store, most: t.maxObject, end: t.cache.commit,
-		stop: func() { t.unwatch(); t.cancel() },
+	f, src := t.flight, &t.src
+	f.obj, f.entry, f.total = w.Object(), e, size
+	*src = source{
+		flight: f, lead: t, from: resp.Body, out: w, meta: meta, store: t.store, most: t.maxObject, cache: t.cache,
 	}
 	status.Stored = true
 	status.Left, status.HasLeft = meta.Left(t.at), true
@@ -71,22 +76,22 @@ func (t *fetch) keep(resp *http.Response, meta *httpcache.Meta, tags []string, s
 		src.finish(nil)
 		return resp, httpcache.Stored
 	}
-	body := &tee{source: src, ctx: t.x.Request.Context()}
-	f.tee = body
+	t.tee.source, t.tee.ctx = src, t.x.Request.Context()
+	f.tee = &t.tee
 	t.tell(shared)
-	resp.Body = body
+	resp.Body = f.tee
 	return resp, httpcache.Stored
 }
 
 // create begins an object.
-func (t *fetch) create(meta *httpcache.Meta, tags []string, size int64) (*objects.Writer, httpcache.Verdict) {
-	key, err := t.place(meta, t.since)
+func (t *fetch) create(e *entry, tags []string, size int64) (*objects.Writer, httpcache.Verdict) {
+	key, err := t.place(e.meta, t.since)
 	if err != nil {
 		t.note("does not keep", err.Error())
 		return nil, refusedStorage
 	}
 	w, err := t.store.objects.Create(t.background(), objects.Spec{
-		Key: key, Host: t.x.Host, Tags: tags, Meta: metaOf(&entry{meta: meta}), Size: size, Since: t.since,
+		Key: key, Host: t.x.Host, Tags: tags, Meta: metaOf(e), Size: size, Since: t.since,
 	})
 	if err != nil {
 		t.note("does not keep", err.Error())
@@ -126,9 +131,12 @@ func (c *cache) commit(s *source, err error) {
 		c.salvage(s, err)
 		return
 	}
-	e := &entry{meta: sized(s.meta, s.n)}
-	final := metaOf(e)
-	if s.out.Commit(ctx, &final) == nil {
+	var final *objects.Meta // nil leaves what it has been created with
+	if m := sized(s.meta, s.n); m != s.meta {
+		all := metaOf(&entry{meta: m})
+		final = &all
+	}
+	if s.out.Commit(ctx, final) == nil {
 		c.counts.stored.Inc()
 		return
 	}
@@ -155,7 +163,7 @@ func sized(m *httpcache.Meta, n int64) *httpcache.Meta {
 		return m
 	}
 	next := *m
-	next.Header = m.Header.Clone()
+	next.Header = maps.Clone(m.Header)
 	next.Header["Content-Length"] = []string{strconv.FormatInt(n, 10)}
 	return &next
 }

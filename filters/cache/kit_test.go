@@ -111,6 +111,7 @@ func (r *rig) wrap(config string, next exchange.Handler) exchange.Handler {
 		})
 	}
 	h, err := f.Wrap(&filter.Build{
+		Last:  true,
 		Route: "test", Path: "filters[0]", Log: slog.New(slog.DiscardHandler), Leases: r.leases, Now: time.Now,
 		Counter: r.counter, Objects: r.objects,
 	}, next)

@@ -13,7 +13,7 @@ import (
 func (t *fetch) keepPart(resp *http.Response, meta *httpcache.Meta, tags []string, status *httpcache.CacheStatus,
 ) (*http.Response, httpcache.Verdict) {
 	p := t.piece(meta)
-	w, verdict := t.create(p.meta, tags, -1)
+	w, verdict := t.create(&entry{meta: p.meta}, tags, -1)
 	if !verdict.OK() {
 		return nil, verdict
 	}
@@ -31,8 +31,8 @@ func (t *fetch) keepPart(resp *http.Response, meta *httpcache.Meta, tags []strin
 func (t *fetch) partSource(resp *http.Response, w *objects.Writer, p *piece) *source {
 	f := t.flight
 	return &source{
-		flight: f, from: resp.Body, out: w, meta: p.meta, store: t.store, most: t.maxObject, end: p.commit(t.cache),
-		stop: func() { t.unwatch(); t.cancel() },
+		flight: f, lead: t, from: resp.Body, out: w, meta: p.meta, store: t.store, most: t.maxObject, cache: t.cache,
+		end: p.commit(t.cache),
 	}
 }
 
@@ -150,7 +150,7 @@ func (t *fetch) rest(resp *http.Response) (*http.Response, error) {
 		return t.again()
 	}
 	t.strip(p.all.Header)
-	w, verdict := t.create(p.all, tags, p.held.Total)
+	w, verdict := t.create(&entry{meta: p.all}, tags, p.held.Total)
 	if !verdict.OK() {
 		p.old.release()
 		discard(resp)

@@ -24,10 +24,9 @@ func (q *call) keepPost(resp *http.Response, since objects.Mark, sent time.Time,
 	tags := q.tagsOf(resp.Header)
 	q.strip(resp.Header)
 	q.strip(meta.Header)
-	t := &fetch{
-		call: q, flight: q.store.flights.solo(true), got: new(found), since: q.store.objects.Mark(), sent: sent,
-		cancel: func() {}, unwatch: func() bool { return true },
-	}
+	f := q.store.flights.solo(true)
+	t := &f.lead
+	t.call, t.flight, t.got, t.since, t.sent, t.alone = q, f, new(found), q.store.objects.Mark(), sent, true
 	q.rq.Conditional, q.rq.Range = false, ""
 	t.flight.alone = true // its exchange is the client's own, and ends with it
 	out, _ := t.keep(resp, meta, tags, status)

@@ -155,3 +155,55 @@ func TestCloseWhileRefreshing(t *testing.T) {
 		synctest.Wait()
 	})
 }
+
+// An answer that is kept although those before it were for one client each, and what the client sent is the client's still.
+func TestKeptAfterPrivate(t *testing.T) {
+	for _, c := range []struct{ name, vary, first string }{
+		{"plain", "", "stored"}, {"varying", "Accept-Language", "detail=not-yet"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			control := "private"
+			origin := func(x *exchange.Exchange) (*http.Response, error) {
+				if got := x.Request.Header.Get("X-Original-Url"); got != "" {
+					t.Errorf("the service sees %s", got)
+				}
+				fields := []string{"Cache-Control", control, "Etag", `"1"`}
+				if c.vary != "" {
+					fields = append(fields, "Vary", c.vary)
+				}
+				return say(200, "hello", fields...)
+			}
+			run(t, "", origin, func(t *testing.T, r *rig) {
+				for range 3 {
+					r.send("/a", "X-Original-Url", "/b").want(t, 200, "hello", "detail=private")
+				}
+				control = "max-age=60"
+				r.send("/a").want(t, 200, "hello", c.first)
+				if c.first != "stored" {
+					r.send("/a").want(t, 200, "hello", "stored")
+				}
+				r.send("/a").want(t, 200, "hello", "hit")
+			})
+		})
+	}
+}
+
+// What is not kept costs little more than no cache, once that is known.
+func TestPriceOfWhatIsNotKept(t *testing.T) {
+	const runs = 200
+	origin := always(200, "hello", "Cache-Control", "private")
+	r := newRig(t, "", origin)
+	defer r.done()
+	x, buf := benchExchange("/a"), make([]byte, 64)
+	price := func(h exchange.Handler) float64 {
+		return testing.AllocsPerRun(runs, func() {
+			if n := drain(t, h, x, buf); n != 5 {
+				t.Errorf("got %d bytes", n)
+			}
+		})
+	}
+	without, with := price(exchange.HandlerFunc(origin)), price(r.handler)
+	if with > without+3 {
+		t.Errorf("%.0f allocations a request, %.0f without a cache", with, without)
+	}
+}

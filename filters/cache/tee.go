@@ -15,14 +15,15 @@ import (
 // A source is the body of an answer on its way into the storage.
 type source struct {
 	flight   *flight
+	lead     *fetch // nil for who has nothing to be ended
+	cache    *cache
 	from     io.ReadCloser
 	out      *objects.Writer
 	meta     *httpcache.Meta
 	store    *store
 	most     int64 // bytes that are kept
 	n        int64
-	end      func(*source, error) // stores what there is; nil for a complete body
-	stop     func()               // nobody need watch the leader's client any more
+	end      func(*source, error) // stores what there is, with nil for a complete body; if it is nil, the cache does
 	done     bool
 	secluded bool // nothing is kept any more
 }
@@ -60,9 +61,14 @@ func (s *source) finish(err error) {
 		return
 	}
 	s.done = true
-	s.end(s, err)
-	if s.stop != nil {
-		s.stop()
+	if s.end != nil {
+		s.end(s, err)
+	} else {
+		s.cache.commit(s, err)
+	}
+	if s.lead != nil && !s.lead.alone {
+		s.lead.unwatch()
+		s.lead.cancel()
 	}
 	s.flight.end()
 	_ = s.from.Close()

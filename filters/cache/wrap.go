@@ -23,7 +23,7 @@ func (f *Cache) Wrap(b *filter.Build, next exchange.Handler) (exchange.Handler, 
 		store: s, key: newKeyer(f.Space, &f.Key), bypass: newBypass(&f.Bypass), methods: make(map[string]bool),
 		tags: canonical(f.Tags.From), keepTags: f.Tags.Keep, maxQuery: int64(f.MaxQuery), maxObject: int64(f.MaxObject),
 		wait: f.Wait.Std(), ahead: f.RefreshAhead.Fraction(), refreshTimeout: f.RefreshTimeout.Std(),
-		status: f.Status, observe: f.Observe, now: b.Now, next: next, log: b.Log,
+		status: f.Status, observe: f.Observe, now: b.Now, next: next, log: b.Log, last: b.Last,
 	}
 	for _, method := range f.Methods {
 		h.methods[method] = true

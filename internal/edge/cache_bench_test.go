@@ -39,7 +39,7 @@ func requests(path string) func() string {
 // BenchmarkCachePrice compares a hit of 1 KiB with a fixed answer of the gateway, and misses (one that is stored, one that is
 // not) with a route without a cache.
 func BenchmarkCachePrice(b *testing.B) {
-	for _, path := range []string{"/respond", "/hit", "/none/", "/private/", "/miss/"} {
+	for _, path := range []string{"/respond", "/hit", "/none/", "/private/", "/private/one", "/miss/"} {
 		b.Run(strings.Trim(path, "/"), func(b *testing.B) {
 			once := asker(b, cachedGateway(b), requests(path))
 			once()

@@ -20,10 +20,16 @@ func storable(header http.Header) http.Header {
 			}
 		}
 	}
-	kept := make(http.Header, len(header)+1)
+	kept, n := make(http.Header, len(header)+1), 0
+	for _, lines := range header {
+		n += len(lines)
+	}
+	all := make([]string, 0, n) // one piece of memory for the lines of all fields
 	for name, lines := range header {
 		if !hopByHop(name) && name != "Age" && !slices.Contains(listed, name) {
-			kept[name] = slices.Clip(slices.Clone(lines))
+			all = append(all, lines...)
+			end := len(all)
+			kept[name] = all[end-len(lines) : end : end]
 		}
 	}
 	return kept

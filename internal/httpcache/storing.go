@@ -39,6 +39,12 @@ func (p *Policy) Store(r *Request, target *url.URL, status int, header http.Head
 	if v := p.admissible(r, status, header); !v.OK() {
 		return nil, v
 	}
+	// Connection may take a targeted field away; without it what is refused costs no copy of the header.
+	if len(header["Connection"]) == 0 {
+		if v := p.early(r, status, header); v != "" {
+			return nil, v
+		}
+	}
 	m := &Meta{Method: r.Method, Status: status, RequestTime: requestTime, ResponseTime: responseTime}
 	if status == http.StatusPartialContent {
 		part, ok := p.part(r, header)
@@ -58,6 +64,15 @@ func (p *Policy) Store(r *Request, target *url.URL, status int, header http.Head
 		return nil, v
 	}
 	return m, Stored
+}
+
+// early looks at the directives alone.
+func (p *Policy) early(r *Request, status int, header http.Header) Verdict {
+	if len(header["Cache-Control"]) == 0 && len(p.Targeted) == 0 && !has(r.Header, "Authorization") {
+		return ""
+	}
+	d, _ := p.control(header)
+	return forbidden(r, status, &d)
 }
 
 // finish derives what follows from the header, which is still whole, and the header of the message, which has Age.
@@ -91,16 +106,10 @@ func (p *Policy) admissible(r *Request, status int, header http.Header) Verdict 
 
 // verdict applies the rules for storing (3), those for Authorization (3.5), and asks whether it would be of use.
 func (p *Policy) verdict(r *Request, target *url.URL, m *Meta, d *Directives, f freshness) Verdict {
+	if v := forbidden(r, m.Status, d); v != "" {
+		return v
+	}
 	switch {
-	// must-understand: who understands the status may ignore no-store, who does not may not store (5.2.2.3).
-	case d.MustUnderstand && !understood(m.Status):
-		return RefusedStatus
-	case d.NoStore && !d.MustUnderstand:
-		return RefusedNoStore
-	case d.Private:
-		return RefusedPrivate
-	case has(r.Header, "Authorization") && !d.Public && !d.MustRevalidate && !d.SMaxAge.Set:
-		return RefusedCredential
 	case m.Vary.Star: // nothing would ever select it (4.1)
 		return RefusedVary
 	case !methodStores(r.Method, target, m, f):
@@ -112,6 +121,22 @@ func (p *Policy) verdict(r *Request, target *url.URL, m *Meta, d *Directives, f 
 		return RefusedUseless
 	}
 	return Stored
+}
+
+// forbidden returns why the directives forbid to store a response with a status, "" if they do not.
+func forbidden(r *Request, status int, d *Directives) Verdict {
+	switch {
+	// must-understand: who understands the status may ignore no-store, who does not may not store (5.2.2.3).
+	case d.MustUnderstand && !understood(status):
+		return RefusedStatus
+	case d.NoStore && !d.MustUnderstand:
+		return RefusedNoStore
+	case d.Private:
+		return RefusedPrivate
+	case has(r.Header, "Authorization") && !d.Public && !d.MustRevalidate && !d.SMaxAge.Set:
+		return RefusedCredential
+	}
+	return ""
 }
 
 // methodStores reports whether responses to a method are stored. Those to POST are if they name their freshness and say

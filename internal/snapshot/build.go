@@ -201,7 +201,9 @@ func (b *builder) filters(at string, c *config.Route) (uses filter.List, paths [
 func (b *builder) wrap(at site, uses filter.List, paths []string, next exchange.Handler) exchange.Handler {
 	failed := false
 	for i := len(uses) - 1; i >= 0; i-- {
-		handler, err := uses[i].Filter.Wrap(b.reach(at, paths[i]), next)
+		reach := b.reach(at, paths[i])
+		reach.Last = i == len(uses)-1
+		handler, err := uses[i].Filter.Wrap(reach, next)
 		if err != nil {
 			failed = true
 			if errors.Is(err, errFollows) {

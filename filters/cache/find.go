@@ -62,6 +62,15 @@ func (q *call) lookUp(key []byte) (*objects.Object, error) {
 
 // look returns the object for the request, and since when it is stale because of a purge. Without one got says why.
 func (q *call) look(got *found) (obj *objects.Object, e *entry, stale time.Time) {
+	obj, e, stale = q.lookHere(got)
+	if obj == nil && q.store.searches.any.Load() && got.miss == httpcache.ForwardURIMiss {
+		return q.lookElsewhere(got)
+	}
+	return obj, e, stale
+}
+
+// lookHere looks under the key alone.
+func (q *call) lookHere(got *found) (obj *objects.Object, e *entry, stale time.Time) {
 	q.index = nil
 	obj, err := q.lookUp(q.key)
 	if err != nil {

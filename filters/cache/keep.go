@@ -58,6 +58,7 @@ func (t *fetch) keep(resp *http.Response, meta *httpcache.Meta, tags []string, s
 	if !verdict.OK() {
 		return nil, verdict
 	}
+	t.searchFor(meta)
 	f, src := t.flight, &t.src
 	f.obj, f.entry, f.total = w.Object(), e, size
 	*src = source{

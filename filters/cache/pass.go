@@ -87,5 +87,6 @@ func (q *call) invalidate(h http.Header) {
 			q.note("does not drop", err.Error())
 		}
 		q.counts.purged.Inc()
+		q.invalidateElsewhere(u)
 	}
 }

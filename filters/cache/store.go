@@ -12,8 +12,9 @@ import (
 // A store is what the cache filters of all routes share: the storage, the requests under way for it, and the goroutines
 // that go on when clients have left. It outlives snapshots.
 type store struct {
-	objects objects.Storage
-	flights flights
+	objects  objects.Storage
+	flights  flights
+	searches searches
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -33,6 +34,7 @@ var errClosed = errors.New("the cache is closed")
 func newStore(storage objects.Storage) *store {
 	s := &store{objects: storage}
 	s.flights.init()
+	s.searches.init()
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }

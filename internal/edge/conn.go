@@ -27,7 +27,7 @@ type conn struct {
 	closed    atomic.Bool
 	stuck     atomic.Bool  // the client took no bytes for too long
 	socket    net.Conn     // what was accepted, beneath TLS and the PROXY protocol
-	idle      atomic.Int64 // since when no request is under way, from the edge's birth; 0 while one is
+	idle      atomic.Int64 // since when no request is under way, from the edge's birth; negative: none ever was; 0 while one is
 	fields    atomic.Pointer[peerFields]
 
 	tls    *tls.ConnectionState // nil without TLS

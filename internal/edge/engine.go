@@ -31,8 +31,9 @@ type engine struct {
 func (en *engine) track(nc net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateIdle, http.StateActive:
-		setIdle(nc, state == http.StateIdle)
+		setIdle(nc, state)
 	case http.StateNew:
+		setIdle(nc, state)
 		en.open.Add(1)
 	case http.StateHijacked, http.StateClosed:
 		en.open.Add(-1)

@@ -3,6 +3,7 @@ package edge
 import (
 	"cmp"
 	"net"
+	"net/http"
 	"slices"
 	"time"
 
@@ -12,20 +13,42 @@ import (
 // A connection without a request costs its descriptor and some 20 KiB. When these are needed, those that have been idle
 // for the longest make room: their clients may come back, and others get their turn.
 
-// idle notes whether a request is under way on the connection, for whoever looks for idle ones.
-func setIdle(nc net.Conn, idle bool) {
+// setIdle notes whether a request is under way on the connection, for whoever looks for idle ones.
+func setIdle(nc net.Conn, state http.ConnState) {
 	if s, ok := nc.(*secureConn); ok {
 		nc = s.conn
 	}
 	c, ok := nc.(*conn)
-	switch {
-	case !ok:
-	case idle:
+	if !ok {
+		return
+	}
+	at := max(1, int64(time.Since(c.listener.edge.born)))
+	switch state {
+	case http.StateNew:
+		c.idle.Store(-at)
+	case http.StateIdle:
 		c.heads.next()
-		c.idle.Store(int64(time.Since(c.listener.edge.born)))
+		c.idle.Store(at)
 	default:
 		c.idle.Store(0)
 	}
+}
+
+// silence is how long a new connection may say nothing until it counts as idle. Its client is about to send a request.
+const silence = time.Second
+
+// idleSince returns since when the connection has been idle, 0 if it is not. mark is what it was taken from.
+func (c *conn) idleSince(now int64) (since, mark int64) {
+	mark = c.idle.Load()
+	switch {
+	case mark == 0 || c.heads.open():
+		return 0, 0
+	case mark > 0:
+		return mark, mark
+	case now+mark < int64(silence):
+		return 0, 0
+	}
+	return -mark, mark
 }
 
 // shedEvery is how long it is from one search for idle connections to the next: one search looks at all there are.
@@ -78,15 +101,16 @@ func (e *Edge) Relieve(to overload.Level) {
 // the read end that waits for the next request. A request that is there already is answered.
 func (e *Edge) shed(cause string, wanted func(idle int) int) (n int) {
 	type candidate struct {
-		c     *conn
-		since int64
+		c           *conn
+		since, mark int64
 	}
+	now := int64(time.Since(e.born))
 	var idle []candidate
 	for _, l := range e.listeners {
 		l.mu.Lock()
 		for c := range l.conns {
-			if since := c.idle.Load(); since != 0 && !c.heads.open() {
-				idle = append(idle, candidate{c, since})
+			if since, mark := c.idleSince(now); since != 0 {
+				idle = append(idle, candidate{c, since, mark})
 			}
 		}
 		l.mu.Unlock()
@@ -94,7 +118,7 @@ func (e *Edge) shed(cause string, wanted func(idle int) int) (n int) {
 	n = min(wanted(len(idle)), len(idle))
 	slices.SortFunc(idle, func(a, b candidate) int { return cmp.Compare(a.since, b.since) })
 	for _, i := range idle[:n] {
-		if i.c.idle.CompareAndSwap(i.since, 0) {
+		if i.c.idle.CompareAndSwap(i.mark, 0) {
 			_ = i.c.SetReadDeadline(time.Unix(1, 0)) // one that is closed is what was wanted
 			e.metrics.Shed(cause)
 		}

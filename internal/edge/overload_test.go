@@ -287,6 +287,33 @@ func TestDescriptorsAreShort(t *testing.T) {
 	}
 }
 
+// A connection on which nothing ever came makes room like an idle one.
+func TestSilentMakeRoom(t *testing.T) {
+	address, _, _ := counted(t)
+	var open atomic.Int64
+	open.Store(50)
+	files := overload.NewFiles(func() (int, int, bool) { return int(open.Load()), 128, true })
+	g := startAt(t, oneService, address, func(g *gate) { g.edge.Protect(nil, files) })
+	silent, begun := g.dial(), g.dial()
+	fmt.Fprint(begun, "GET / HTTP/1.1\r\n")
+	exchangeOver(t, g.dial(), plainGet) // both have been accepted
+	open.Store(120)
+	for range 60 {
+		files.Opened() // or the system would not be asked
+	}
+	g.dial()
+	if closed(silent, 500*time.Millisecond) {
+		t.Error("it had no time to send its request")
+	}
+	if !closed(silent, 3*time.Second) {
+		t.Error("the silent one stays")
+	}
+	fmt.Fprint(begun, "Host: a.test\r\n\r\n")
+	if resp, err := http.ReadResponse(bufio.NewReader(begun), nil); err != nil || resp.StatusCode != 200 {
+		t.Errorf("whose head had begun: %v %v", resp, err)
+	}
+}
+
 // Idle connections make room by the dozen, or a queue of clients would have to wait.
 func TestManyIdleMakeRoom(t *testing.T) {
 	address, _, _ := counted(t)

@@ -37,6 +37,8 @@ type Error struct {
 	Abort bool
 	// Header holds further fields of the answer, such as Allow; nil for none.
 	Header http.Header
+	// Proxy is the error type of RFC 9209 for Proxy-Status where that of the reason is not exact; "" is the reason's.
+	Proxy string
 	// Err is the cause, for the log; nil if there is no deeper one.
 	Err error
 }

@@ -139,7 +139,7 @@ func Reasons() []ReasonInfo {
 		},
 		{
 			UpstreamConnect, http.StatusBadGateway, Upstream, "connection_refused", "Cannot connect to the service",
-			"No connection to an instance could be made: refused, unreachable, or the name does not resolve.",
+			"No connection to an instance could be made: refused, unreachable (`destination_ip_unroutable`), or the name does not resolve (`dns_error`).",
 			"`sallyport instances` shows each address with its health; check that the service listens there.",
 		},
 		{
@@ -194,7 +194,7 @@ func Reasons() []ReasonInfo {
 		},
 		{
 			UpstreamTimeout, http.StatusGatewayTimeout, Upstream, "http_response_timeout", "The service did not answer in time",
-			"An instance took longer than `timeouts.response` to send the head of its answer, or longer than `timeouts.connect` to accept a connection.",
+			"An instance took longer than `timeouts.response` to send the head of its answer, or longer than `timeouts.connect` to accept a connection (`connection_timeout`).",
 			"Find out what the instance was doing; raise the timeout of the service if it is slow by design.",
 		},
 		{

@@ -84,8 +84,11 @@ func (v *visit) page(h http.Header, e *exchange.Error) {
 // proxyStatus writes the Proxy-Status field (RFC 9209): what failed here, or what the instance answered.
 func proxyStatus(e *exchange.Error) string {
 	what := "error=" + e.Reason.Info().Proxy
-	if e.Reason == exchange.UpstreamError {
+	switch {
+	case e.Reason == exchange.UpstreamError:
 		what = "received-status=" + strconv.Itoa(e.Status)
+	case e.Proxy != "":
+		what = "error=" + e.Proxy
 	}
 	return "sallyport; " + what + `; details="` + string(e.Reason) + `"`
 }

@@ -1,7 +1,9 @@
 package edge_test
 
 import (
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -79,5 +81,28 @@ func TestErrorsWithoutBody(t *testing.T) {
 	defer grpc.Body.Close()
 	if grpc.StatusCode != 200 || grpc.Header.Get("Grpc-Status") != "12" || !strings.HasPrefix(grpc.Header.Get("Grpc-Message"), "no_route: ") {
 		t.Errorf("gRPC: %d, %v", grpc.StatusCode, grpc.Header)
+	}
+}
+
+// What is said in Proxy-Status is what failed: an instance that was never reached has not been slow to answer.
+func TestProxyStatusOfConnections(t *testing.T) {
+	mute, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mute.Close()
+	g := start(t, fmt.Sprintf(`
+listeners: {web: {address: "127.0.0.1:0"}}
+services: {s: {protocol: https, instances: [{address: %q}], timeouts: {connect: 20ms}, health: {active: {type: none}}}}
+routes: {r: {match: {paths: [/*]}, service: s}}
+`, mute.Addr()), nil)
+	resp, err := http.Get(g.url("/"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	const want = `sallyport; error=connection_timeout; details="upstream_timeout"`
+	if got := resp.Header.Get("Proxy-Status"); resp.StatusCode != 504 || got != want {
+		t.Errorf("%d %s, want %s", resp.StatusCode, got, want)
 	}
 }

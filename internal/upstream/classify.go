@@ -116,11 +116,11 @@ func (a *attempt) undialed(dial *dialError) *failure {
 		err := exchange.Errorf(exchange.GatewayOverloaded, "the gateway is short of file descriptors for a connection to the service")
 		return &failure{cause: causeConnect, err: err.Because(dial)}
 	}
-	reason, detail := exchange.UpstreamConnect, "no connection to the instance could be made"
+	reason, detail, proxy := exchange.UpstreamConnect, "no connection to the instance could be made", ""
 	var dns *net.DNSError
 	switch {
 	case dial.timeout():
-		reason, detail = exchange.UpstreamTimeout, "the instance did not accept a connection in time"
+		reason, detail, proxy = exchange.UpstreamTimeout, "the instance did not accept a connection in time", "connection_timeout"
 	case dial.step == "tls":
 		reason, detail = exchange.UpstreamTLS, "the TLS handshake with the instance failed"
 	case dial.step == "protocol":
@@ -128,9 +128,12 @@ func (a *attempt) undialed(dial *dialError) *failure {
 	case errors.Is(dial.err, syscall.ECONNREFUSED):
 		detail = "the instance refuses connections"
 	case errors.As(dial.err, &dns):
-		detail = "the name of the instance does not resolve"
+		detail, proxy = "the name of the instance does not resolve", "dns_error"
+	case errors.Is(dial.err, syscall.EHOSTUNREACH), errors.Is(dial.err, syscall.ENETUNREACH):
+		detail, proxy = "the instance cannot be reached", "destination_ip_unroutable"
 	}
 	f := a.fault(reason, detail, dial)
+	f.err.Proxy = proxy
 	f.cause, f.sent = causeConnect, false
 	if m := a.instance.state.metrics; m != nil {
 		m.ConnectFailed()
@@ -204,7 +207,9 @@ func reset(err error) bool {
 
 // unwritten tells whether the connection ended after it was picked and before anything of the request was written. The
 // engine takes another one then, but for a request with a body, which it says it cannot rewind although it has not read it.
-func unwritten(err error) bool { return strings.Contains(err.Error(), "cannot rewind body after connection loss") }
+func unwritten(err error) bool {
+	return strings.Contains(err.Error(), "cannot rewind body after connection loss")
+}
 
 // refused tells whether an HTTP/2 instance has said that it did not act upon the request (RFC 9113, 8.7).
 func refused(err error) bool {

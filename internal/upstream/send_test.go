@@ -12,9 +12,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/textproto"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -699,6 +701,29 @@ func TestTLSFiles(t *testing.T) {
 		_, err := upstream.New("x", settings(func(c *config.Service) { c.Protocol, c.TLS = "https", tls }), r.groups.Group("x"), r.env)
 		if err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("got %v, want %s…", err, want)
+		}
+	}
+}
+
+// TestWhyThereIsNoConnection fails to connect in each way, and looks what is said to clients that read Proxy-Status.
+func TestWhyThereIsNoConnection(t *testing.T) {
+	for _, test := range []struct {
+		err    error
+		reason exchange.Reason
+		proxy  string
+	}{
+		{syscall.ECONNREFUSED, exchange.UpstreamConnect, ""},
+		{os.ErrDeadlineExceeded, exchange.UpstreamTimeout, "connection_timeout"},
+		{&net.DNSError{IsNotFound: true}, exchange.UpstreamConnect, "dns_error"},
+		{&net.OpError{Err: os.NewSyscallError("connect", syscall.EHOSTUNREACH)}, exchange.UpstreamConnect, "destination_ip_unroutable"},
+		{syscall.ENETUNREACH, exchange.UpstreamConnect, "destination_ip_unroutable"},
+	} {
+		r := newRig(t)
+		r.env.Dial = func(context.Context, string, string) (net.Conn, error) { return nil, test.err }
+		_, err := get(t, r.service(nil, "h:1"), "/")
+		var e *exchange.Error
+		if !errors.As(err, &e) || e.Reason != test.reason || e.Proxy != test.proxy {
+			t.Errorf("%v: %v, %+v", test.err, err, e)
 		}
 	}
 }

@@ -48,7 +48,7 @@ func (v *visit) fail(e *exchange.Error) {
 	v.serverTiming(h)
 	v.sent = true
 	if isGRPC(v.x.Request.Header) {
-		failGRPC(v.w, e)
+		failGRPC(v.w, e, v.x.Request.Header["Content-Type"][0])
 		return
 	}
 	h["Proxy-Status"] = []string{proxyStatus(e)}
@@ -94,10 +94,14 @@ func proxyStatus(e *exchange.Error) string {
 }
 
 // failGRPC answers a gRPC call with a status in the header and no message, the form that every client reads whatever it
-// wanted to send.
-func failGRPC(w http.ResponseWriter, e *exchange.Error) {
+// wanted to send. A client of gRPC-Web takes nothing but its own media type.
+func failGRPC(w http.ResponseWriter, e *exchange.Error, asked string) {
 	h := w.Header()
-	h["Content-Type"] = []string{"application/grpc"}
+	kind, _, _ := strings.Cut(asked, ";")
+	if kind = strings.TrimSpace(kind); !strings.HasPrefix(kind, "application/grpc-web") {
+		kind = "application/grpc"
+	}
+	h["Content-Type"] = []string{kind}
 	h["Grpc-Status"] = []string{strconv.Itoa(grpcStatus(e.Status))}
 	h["Grpc-Message"] = []string{grpcMessage(string(e.Reason) + ": " + e.Detail)}
 	w.WriteHeader(http.StatusOK)

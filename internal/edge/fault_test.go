@@ -84,6 +84,27 @@ func TestErrorsWithoutBody(t *testing.T) {
 	}
 }
 
+// A client of gRPC-Web gets errors in its own media type.
+func TestErrorsOfGRPCWeb(t *testing.T) {
+	g := start(t, "listeners: {web: {address: \"127.0.0.1:0\"}}\n", nil)
+	for sent, want := range map[string]string{
+		"application/grpc-web":                    "application/grpc-web",
+		"application/grpc-web+proto":              "application/grpc-web+proto",
+		"application/grpc-web-text; charset=utf8": "application/grpc-web-text",
+		"application/grpc+proto":                  "application/grpc",
+		"application/grpcx":                       "application/grpc",
+	} {
+		resp, err := http.Post(g.url("/pkg.Service/Call"), sent, strings.NewReader("\x00\x00\x00\x00\x00"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if got := resp.Header.Get("Content-Type"); got != want || resp.Header.Get("Grpc-Status") != "12" {
+			t.Errorf("%s: %s, want %s; %v", sent, got, want, resp.Header)
+		}
+	}
+}
+
 // What is said in Proxy-Status is what failed: an instance that was never reached has not been slow to answer.
 func TestProxyStatusOfConnections(t *testing.T) {
 	mute, err := net.Listen("tcp", "127.0.0.1:0")

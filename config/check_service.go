@@ -112,15 +112,6 @@ func (a *ActiveHealth) Check(c *spec.Checks) {
 	}
 }
 
-// Check reports statuses that are no errors.
-func (p *PassiveHealth) Check(c *spec.Checks) {
-	for i, e := range p.Errors {
-		if s, ok := ParseStatuses(e); !ok || s.From < 400 {
-			c.Errorf(spec.Index("errors", i), "%q is no status of an error: want 500 or 502-504", e)
-		}
-	}
-}
-
 // Statuses is a range of HTTP statuses, both ends included.
 type Statuses struct{ From, To int }
 

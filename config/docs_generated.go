@@ -166,7 +166,7 @@ func docs() map[string]string {
 		"PassiveHealth":                   "PassiveHealth ejects an instance that keeps failing real requests.",
 		"PassiveHealth.ConsecutiveErrors": "ConsecutiveErrors is how many failures in a row eject an instance: no connection, a reset, a timeout, a breach of\nthe protocol, or a status of errors. 0 is off.",
 		"PassiveHealth.Eject":             "Eject is how long an ejected instance gets no traffic; each further time in a row adds as much again, up to ten\ntimes.",
-		"PassiveHealth.Errors":            "Errors lists the statuses of an instance that are failures, for ejection and for the breaker: 503, or 500-599. A\ngRPC status counts as the HTTP status it stands for: unavailable 503, deadline-exceeded 504 (unless the deadline of\nthe call is over), unknown, internal and data-loss 500, unimplemented 501, resource-exhausted 429.",
+		"PassiveHealth.Errors":            "Errors lists the statuses of an instance that are failures, for ejection and for the breaker: 503, 500-504, 5xx. A\ngRPC status counts as the HTTP status it stands for: unavailable 503, deadline-exceeded 504 (unless the deadline of\nthe call is over), unknown, internal and data-loss 500, unimplemented 501, resource-exhausted 429.",
 		"PassiveHealth.MaxEjected":        "MaxEjected is the share of the instances that may be ejected at once. One instance of a few may always be, the\nonly one never.",
 		"PassiveHealth.Observe":           "Observe only counts and logs which instances would be ejected, and leaves them in.",
 		"PassiveHealth.Outliers":          "Outliers ejects an instance that fails more often than the others, or more often than is bearable.",

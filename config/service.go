@@ -119,10 +119,10 @@ type PassiveHealth struct {
 	// ConsecutiveErrors is how many failures in a row eject an instance: no connection, a reset, a timeout, a breach of
 	// the protocol, or a status of errors. 0 is off.
 	ConsecutiveErrors int `json:"consecutive_errors" default:"5" min:"0" max:"1000"`
-	// Errors lists the statuses of an instance that are failures, for ejection and for the breaker: 503, or 500-599. A
+	// Errors lists the statuses of an instance that are failures, for ejection and for the breaker: 503, 500-504, 5xx. A
 	// gRPC status counts as the HTTP status it stands for: unavailable 503, deadline-exceeded 504 (unless the deadline of
 	// the call is over), unknown, internal and data-loss 500, unimplemented 501, resource-exhausted 429.
-	Errors []string `json:"errors" default:"502-504"`
+	Errors []ErrorStatuses `json:"errors" default:"502-504"`
 	// Outliers ejects an instance that fails more often than the others, or more often than is bearable.
 	Outliers Outliers `json:"outliers"`
 	// Eject is how long an ejected instance gets no traffic; each further time in a row adds as much again, up to ten

@@ -231,6 +231,9 @@ func plurals(noun string) string {
 	if first == "list" || first == "map" { // lists of strings
 		return first + "s" + noun[len(first):]
 	}
+	if strings.HasSuffix(noun[:end], "s") {
+		return noun
+	}
 	return noun[:end] + "s" + noun[end:]
 }
 

@@ -71,7 +71,7 @@ func TestGRPCStatusIsJudged(t *testing.T) {
 			}
 			s := r.service(func(c *config.Service) {
 				c.Protocol, c.Retries.Attempts = "grpc", 1
-				c.Health.Passive.ConsecutiveErrors, c.Health.Passive.Errors = 1, []string{test.errors}
+				c.Health.Passive.ConsecutiveErrors, c.Health.Passive.Errors = 1, []config.ErrorStatuses{statuses(t, test.errors)}
 				c.Breaker.ErrorRate, c.Breaker.MinRequests = 50, 1
 			}, instance(), instance())
 			if got, err := do(t, s, grpcCall(test.timeout)); err != nil || !strings.HasPrefix(got, "200") {

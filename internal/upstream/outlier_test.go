@@ -228,7 +228,10 @@ func TestErrorsAreConfigured(t *testing.T) {
 				return &http.Response{StatusCode: status, Header: make(http.Header), Body: http.NoBody}, nil
 			})
 			s := r.service(func(c *config.Service) {
-				c.Health.Passive.Errors, c.Health.Passive.ConsecutiveErrors, c.Retries.Attempts = list, 1, 1
+				c.Health.Passive.Errors, c.Health.Passive.ConsecutiveErrors, c.Retries.Attempts = nil, 1, 1
+				for _, text := range list {
+					c.Health.Passive.Errors = append(c.Health.Passive.Errors, statuses(t, text))
+				}
 				c.Breaker.ErrorRate, c.Breaker.MinRequests = 50, 1
 			}, "h:1", "h:2")
 			_, _ = get(t, s, "/")
@@ -240,4 +243,13 @@ func TestErrorsAreConfigured(t *testing.T) {
 			}
 		}
 	}
+}
+
+// statuses reads statuses as a configuration has them.
+func statuses(t *testing.T, text string) (s config.ErrorStatuses) {
+	t.Helper()
+	if err := s.UnmarshalText([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	return s
 }

@@ -114,10 +114,8 @@ func compile(c *config.Service, env Env, engine http.RoundTripper, key string) (
 		},
 		isolation: isolation{breaker: c.Breaker, concurrency: c.Concurrency},
 	}
-	for _, text := range c.Health.Passive.Errors {
-		if statuses, ok := config.ParseStatuses(text); ok { // checked with the configuration
-			s.errors = append(s.errors, statuses)
-		}
+	for _, e := range c.Health.Passive.Errors {
+		s.errors = append(s.errors, e.Statuses)
 	}
 	s.watches.New = func() any { return newWatch(s) }
 	var err error

@@ -91,8 +91,12 @@ func (t *fetch) create(e *entry, tags []string, size int64) (*objects.Writer, ht
 		t.note("does not keep", err.Error())
 		return nil, refusedStorage
 	}
+	through := 0
+	if len(key) > len(t.key) {
+		through = len(t.key) // the index
+	}
 	w, err := t.store.objects.Create(t.background(), objects.Spec{
-		Key: key, Host: t.x.Host, Tags: tags, Meta: metaOf(e), Size: size, Since: t.since,
+		Key: key, Host: t.x.Host, Tags: tags, Meta: metaOf(e), Size: size, Since: t.since, Through: through,
 	})
 	if err != nil {
 		t.note("does not keep", err.Error())

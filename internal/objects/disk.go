@@ -69,8 +69,9 @@ type Disk struct {
 	spools sync.WaitGroup
 	quit   chan struct{}
 
-	locks *stripes  // of insertions
-	other neighbour // none if it is zero
+	locks *stripes         // of insertions
+	other neighbour        // none if it is zero
+	lead  func(key string) // puts on disk what objects there are found through; nil if there is no other tier
 }
 
 var _ Storage = (*Disk)(nil)

@@ -15,6 +15,7 @@ type label struct {
 	hash      uint64
 	id        uint64 // greater than that of every object that was made before
 	born      uint64 // the purges after this one are about it
+	through   int    // see Spec
 
 	records []*record     // of its tags and its host
 	checked atomic.Uint64 // the last wide purge that it was compared with
@@ -66,7 +67,7 @@ func (l *label) because(e Eviction) { l.cause.CompareAndSwap(0, uint32(e)) }
 
 // again returns a label for a new version of the same object.
 func (l *label) again(id, born uint64) *label {
-	return &label{key: l.key, host: l.host, tags: l.tags, hash: l.hash, id: id, born: born}
+	return &label{key: l.key, host: l.host, tags: l.tags, hash: l.hash, id: id, born: born, through: l.through}
 }
 
 // keySeed makes the places of keys unknown to those who choose keys. It lives as long as the process: hashes are never

@@ -25,10 +25,42 @@ func (t *Tiered) demote(o *Object) {
 // sink writes to the disk what memory has evicted, until the context ends.
 func (t *Tiered) sink(ctx context.Context) {
 	for o := range taken(ctx, t.down) {
-		if now := t.disk.labelOf(o.hash, o.key); now == nil || now.id < o.id {
-			t.disk.copyDown(o)
-		}
+		t.settle(o)
 		t.queued.Add(-o.weight)
+		o.Release()
+	}
+}
+
+// settle writes an object of memory to the disk, unless it is there, or on its way.
+func (t *Tiered) settle(o *Object) {
+	t.mu.Lock()
+	now := t.disk.labelOf(o.hash, o.key)
+	if t.settling[o.id] || now != nil && now.id >= o.id {
+		t.mu.Unlock()
+		return
+	}
+	t.settling[o.id] = true
+	t.mu.Unlock()
+	defer func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		delete(t.settling, o.id)
+	}()
+	t.disk.copyDown(o)
+}
+
+// lead writes to the disk what an object that is there is found through, if it is in memory.
+func (t *Tiered) lead(key string) {
+	if o, err := t.memory.Peek(context.Background(), []byte(key)); err == nil {
+		t.settle(o)
+		o.Release()
+	}
+}
+
+// demoteNow has an object of memory written to the disk although memory keeps it.
+func (t *Tiered) demoteNow(ctx context.Context, key string) {
+	if o, err := t.memory.Peek(ctx, []byte(key)); err == nil {
+		t.demote(o)
 		o.Release()
 	}
 }

@@ -121,11 +121,17 @@ type Spec struct {
 	Since Mark
 	// Absent makes the commit fail with ErrConflict if the key has an object by then.
 	Absent bool
+	// Through is how many of the first bytes of the key are the key of the object that this one is found through; zero for
+	// none. Where this one is kept on disk, a copy of that is too, so that both are there after a restart.
+	Through int
 }
 
 // check returns ErrInvalid for what breaks a limit.
 func (s *Spec) check() error {
 	if len(s.Key) == 0 || len(s.Key) > MaxKey || len(s.Host) > MaxKey || len(s.Tags) > MaxTags || !s.Meta.fits() {
+		return ErrInvalid
+	}
+	if s.Through < 0 || s.Through >= len(s.Key) {
 		return ErrInvalid
 	}
 	for _, tag := range s.Tags {

@@ -77,7 +77,7 @@ func (p *purges) label(s *Spec) *label {
 	}
 	l := &label{
 		key: string(s.Key), host: s.Host, tags: append([]string(nil), s.Tags...),
-		hash: p.of(s.Key), id: p.next(), born: born,
+		hash: p.of(s.Key), id: p.next(), born: born, through: s.Through,
 	}
 	p.records.hold(l)
 	return l

@@ -79,6 +79,9 @@ func (s *spool) run() {
 		s.d.commits.Add(1)
 		s.d.outage.over()
 		s.o.body.leave()
+		if s.d.lead != nil && s.o.through > 0 {
+			s.d.lead(s.o.key[:s.o.through])
+		}
 		return
 	}
 	s.giveUp(err)

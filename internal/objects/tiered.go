@@ -26,6 +26,9 @@ type Tiered struct {
 	up     chan *Object // to be copied to memory
 	down   chan *Object // to be copied to the disk
 	queued atomic.Int64 // bytes that are held by down
+
+	mu       sync.Mutex
+	settling map[uint64]bool // objects that are being copied to the disk, by id
 }
 
 var _ Storage = (*Tiered)(nil)
@@ -45,6 +48,8 @@ func OpenTiered(opts TieredOptions) (*Tiered, error) {
 		return nil, err
 	}
 	t := &Tiered{memory: m, disk: d, purges: p, up: make(chan *Object, queue), down: make(chan *Object, queue)}
+	t.settling = make(map[uint64]bool)
+	d.lead = t.lead
 	m.locks = d.locks
 	m.below = d.take
 	m.other = neighbour{label: d.labelOf, older: d.removeOlder}
@@ -122,7 +127,12 @@ func (t *Tiered) Create(ctx context.Context, spec Spec) (*Writer, error) {
 // Update implements Storage. The object may have moved since it was found.
 func (t *Tiered) Update(ctx context.Context, old *Object, meta Meta, since Mark) error {
 	if l := t.memory.labelOf(old.hash, old.key); l != nil && l.id == old.id && old.entry == nil {
-		return t.memory.Update(ctx, old, meta, since)
+		below := t.disk.labelOf(old.hash, old.key)
+		err := t.memory.Update(ctx, old, meta, since)
+		if err == nil && below != nil && below.id == old.id {
+			t.demoteNow(ctx, old.key) // what objects on disk are found through stays there
+		}
+		return err
 	}
 	return t.disk.Update(ctx, old, meta, since)
 }

@@ -88,9 +88,9 @@ func (a *adaptive) step(now time.Duration) {
 		a.learn(mean, limit, now)
 		a.set(limit, now)
 		return
-	case a.base == 0 || top <= a.limit/2 || a.limit <= a.from/2 || mean < a.base:
+	case a.base == 0 || top <= a.limit/2 || mean < a.base:
 		a.learn(mean, a.limit, now)
-	case now >= a.relearn:
+	case now >= a.relearn || a.limit <= a.from/2:
 		a.restored = a.limit
 		a.set(a.limit/2, now)
 		return

@@ -68,6 +68,39 @@ func TestAdaptiveFindsTheKnee(t *testing.T) {
 	})
 }
 
+// TestAdaptiveFollowsALoss takes three quarters of its workers from a simulated service that has more to do than it can from
+// then on. While there is a line at the service, how long answers take then must not be taken for how quick it is.
+func TestAdaptiveFollowsALoss(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		workers := make(chan struct{}, 20)
+		r.stub(func(req *http.Request) (*http.Response, error) {
+			workers <- struct{}{}
+			time.Sleep(20 * time.Millisecond)
+			<-workers
+			return canned(req)
+		})
+		s := r.service(func(c *config.Service) {
+			c.Concurrency = config.Concurrency{Adaptive: true, Min: 5, Max: 1000}
+		}, "h:1")
+		send := func(d time.Duration) {
+			for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(time.Second / 700) {
+				go func() { _, _ = get(t, s, "/") }()
+			}
+		}
+		send(8 * time.Second)
+		for range 15 {
+			workers <- struct{}{}
+		}
+		send(5 * time.Second)
+		_, value, _ := strings.Cut(r.scrape("sallyport_upstream_concurrency_limit"), " ")
+		if n, err := strconv.Atoi(value); err != nil || n < 5 || n > 16 {
+			t.Errorf("the limit is %s for 5 at once, want 5 to 16", value)
+		}
+		time.Sleep(time.Second)
+	})
+}
+
 // An adaptive limit that only observes refuses nobody.
 func TestObservedAdaptive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

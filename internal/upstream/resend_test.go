@@ -279,60 +279,64 @@ func (d *deaf) Close() error {
 // TestDeadIdleConnection closes an idle connection while nobody looks: nothing is written to it, so that any request can
 // be sent anew, and it costs no attempt, no budget and no health.
 func TestDeadIdleConnection(t *testing.T) {
-	for _, body := range []string{"", "body"} {
-		for _, reset := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%q reset %v", body, reset), func(t *testing.T) {
-				var seen atomic.Int32
-				done := make(chan struct{}, 2)
-				addr := raw(t, func(c net.Conn, r *bufio.Reader, head string) {
-					seen.Add(1)
-					if strings.Contains(head, "Content-Length: 4") {
-						_, _ = io.CopyN(io.Discard, r, 4)
-					}
-					_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-					time.Sleep(20 * time.Millisecond) // or the reset may overtake the answer
-					if reset {
-						_ = c.(*net.TCPConn).SetLinger(0)
-					}
-					c.Close()
-					done <- struct{}{}
-				})
-				r := newRig(t)
-				r.env.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
-					c, err := new(net.Dialer).DialContext(ctx, network, address)
-					if err != nil {
-						return nil, err
-					}
-					return &deaf{TCPConn: c.(*net.TCPConn), closed: make(chan struct{})}, nil
+	for n := range 8 {
+		body, reset, capped := []string{"", "body"}[n&1], n&2 != 0, n&4 != 0
+		t.Run(fmt.Sprintf("%q reset %v capped %v", body, reset, capped), func(t *testing.T) {
+			var seen atomic.Int32
+			done := make(chan struct{}, 2)
+			addr := raw(t, func(c net.Conn, r *bufio.Reader, head string) {
+				seen.Add(1)
+				if strings.Contains(head, "Content-Length: 4") {
+					_, _ = io.CopyN(io.Discard, r, 4)
 				}
-				s := r.service(func(c *config.Service) { c.Retries.Attempts, c.Retries.Budget = 1, 0 }, addr)
-				if got, err := get(t, s, "/"); err != nil || got != "200 ok" {
-					t.Fatal(got, err)
+				_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+				time.Sleep(20 * time.Millisecond) // or the reset may overtake the answer
+				if reset {
+					_ = c.(*net.TCPConn).SetLinger(0)
 				}
-				<-done
-				time.Sleep(20 * time.Millisecond) // until the end of the stream is here
-				seen.Store(0)
-				x := newExchange("POST", "/", nil)
-				if body != "" {
-					x = newExchange("POST", "/", strings.NewReader(body))
-				}
-				got, err := do(t, s, x)
-				if err != nil || got != "200 ok" || seen.Load() != 1 || x.Attempts != 1 {
-					t.Errorf("%q, %v, seen %d times, %d attempts", got, err, seen.Load(), x.Attempts)
-				}
-				text := scraped(t, r)
-				if !strings.Contains(text, `sallyport_upstream_replays_total{service="s"} 1`) || strings.Contains(text, "retries_total{") {
-					t.Errorf("want one replay and no retry:\n%s", text)
-				}
-				// Without a body the engine replays by itself.
-				if tries := x.Tries; body != "" && (len(tries) != 2 || tries[0].Kind != exchange.Replayed || tries[1].Status != 200) {
-					t.Errorf("tries: %+v", tries)
-				}
-				if live := instance(t, s.Group(), "a").Live(); live.Failures != 0 {
-					t.Errorf("%d failures", live.Failures)
-				}
+				c.Close()
+				done <- struct{}{}
 			})
-		}
+			r := newRig(t)
+			r.env.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+				c, err := new(net.Dialer).DialContext(ctx, network, address)
+				if err != nil {
+					return nil, err
+				}
+				return &deaf{TCPConn: c.(*net.TCPConn), closed: make(chan struct{})}, nil
+			}
+			s := r.service(func(c *config.Service) {
+				c.Retries.Attempts, c.Retries.Budget = 1, 0
+				if capped {
+					c.Breaker.MaxConnections = 10
+				}
+			}, addr)
+			if got, err := get(t, s, "/"); err != nil || got != "200 ok" {
+				t.Fatal(got, err)
+			}
+			<-done
+			time.Sleep(20 * time.Millisecond) // until the end of the stream is here
+			seen.Store(0)
+			x := newExchange("POST", "/", nil)
+			if body != "" {
+				x = newExchange("POST", "/", strings.NewReader(body))
+			}
+			got, err := do(t, s, x)
+			if err != nil || got != "200 ok" || seen.Load() != 1 || x.Attempts != 1 {
+				t.Errorf("%q, %v, seen %d times, %d attempts", got, err, seen.Load(), x.Attempts)
+			}
+			text := scraped(t, r)
+			if !strings.Contains(text, `sallyport_upstream_replays_total{service="s"} 1`) || strings.Contains(text, "retries_total{") {
+				t.Errorf("want one replay and no retry:\n%s", text)
+			}
+			// Without a body the engine replays by itself.
+			if tries := x.Tries; body != "" && (len(tries) != 2 || tries[0].Kind != exchange.Replayed || tries[1].Status != 200) {
+				t.Errorf("tries: %+v", tries)
+			}
+			if live := instance(t, s.Group(), "a").Live(); live.Failures != 0 {
+				t.Errorf("%d failures", live.Failures)
+			}
+		})
 	}
 }
 

@@ -1,8 +1,6 @@
 package daemon
 
 import (
-	"context"
-	"log/slog"
 	"math"
 	"net"
 	"os"
@@ -12,7 +10,6 @@ import (
 	"github.com/asynched/api-gateway/config"
 	"github.com/asynched/api-gateway/internal/metric"
 	"github.com/asynched/api-gateway/internal/overload"
-	"github.com/asynched/api-gateway/spec"
 )
 
 // protection keeps the gateway itself from running out of memory and file descriptors.
@@ -21,11 +18,13 @@ type protection struct {
 	files  *overload.Files
 	given  int64 // the runtime's limit of memory as the environment says, math.MaxInt64 for none
 	ours   bool  // the environment says nothing about it, so it is ours to set
+	levels levelLog
 }
 
 // protect starts with what the configuration says of overload. Nothing is watched before the monitor runs.
 func (d *Daemon) protect(c *config.Overload) error {
 	p := &d.protection
+	p.levels.log = d.log
 	p.given = math.MaxInt64
 	if _, said := os.LookupEnv("GOMEMLIMIT"); said {
 		p.given = debug.SetMemoryLimit(-1) // a negative one changes nothing
@@ -53,19 +52,11 @@ func (p *protection) terms(c *config.Overload) overload.Terms {
 
 // memoryChanged tells of a new level of memory, and has the edge give back what it can.
 func (d *Daemon) memoryChanged(c overload.Change) {
-	level := slog.LevelInfo
-	if c.To > c.From {
-		level = slog.LevelWarn
-	}
-	d.log.Log(context.Background(), level, "memory level changed", "from", c.From.String(), "to", c.To.String(),
-		"used", megabytes(c.Used), "limit", megabytes(c.Limit.Bytes), "limit_from", c.Limit.From)
+	d.protection.levels.changed(c)
 	if c.To > c.From {
 		d.edge.Relieve(c.To)
 	}
 }
-
-// megabytes returns a number of bytes for people.
-func megabytes(n int64) string { return spec.Size(n &^ (1<<20 - 1)).String() }
 
 // dial makes connections to instances, as long as there are descriptors.
 func (p *protection) dial() overload.DialFunc { return p.files.Dial(new(net.Dialer).DialContext) }

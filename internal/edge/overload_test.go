@@ -233,8 +233,10 @@ func TestNothingIsAcceptedWithoutMemory(t *testing.T) {
 	change, use := short(t)
 	address, _, _ := counted(t)
 	g := startAt(t, oneService, address, change)
+	_ = g.raw("GET / HTTP/1.0\r\n\r\n") // the listener accepts, and will accept one more that it waits for
+	time.Sleep(20 * time.Millisecond)
 	use(101, overload.Full)
-	_ = g.raw("GET / HTTP/1.0\r\n\r\n") // what was being accepted already is accepted, and refused
+	_ = g.raw("GET / HTTP/1.0\r\n\r\n")
 	c := g.dial()
 	fmt.Fprint(c, plainGet)
 	_ = c.SetReadDeadline(time.Now().Add(200 * time.Millisecond))

@@ -26,6 +26,7 @@ type body struct {
 
 	mu      sync.Mutex
 	blocks  []*block // without a gap, up to size
+	room    [1]*block
 	size    int64
 	held    int64 // bytes of the blocks
 	limit   int64 // of held, while sliding
@@ -43,7 +44,13 @@ type body struct {
 type cursor struct{ pos int64 }
 
 func newBody(l *ledger, limit int64) *body {
-	b := &body{ledger: l, limit: limit}
+	return new(body).begin(l, limit)
+}
+
+// begin is newBody, into one that is there.
+func (b *body) begin(l *ledger, limit int64) *body {
+	b.ledger, b.limit = l, limit
+	b.blocks = b.room[:0] // most have one
 	b.refs.Store(1)
 	return b
 }

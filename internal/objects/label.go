@@ -18,6 +18,7 @@ type label struct {
 	through   int    // see Spec
 
 	records []*record     // of its tags and its host
+	room    [1]*record    // for them, if there is one
 	checked atomic.Uint64 // the last wide purge that it was compared with
 	stale   atomic.Int64  // when it was softly purged, as Unix time in nanoseconds; 0 if it was not
 	dropped atomic.Bool   // the records have been let go

@@ -135,15 +135,25 @@ func (m *Memory) Create(_ context.Context, spec Spec) (*Writer, error) {
 }
 
 func (m *Memory) writer(spec *Spec) *Writer {
-	l := m.purges.label(spec)
+	n := new(newborn)
+	l := m.purges.describe(&n.label, spec)
 	overhead := l.weight() + int64(spec.Meta.Size)
 	w := &Writer{sink: m, limit: m.maxObject, size: spec.Size, absent: spec.Absent}
-	body := newBody(m.ledger, m.maxObject)
+	body := n.body.begin(m.ledger, m.maxObject)
 	if !m.ledger.take(overhead) {
 		overhead, w.reason, body.sliding = 0, ErrNoRoom, true
 	}
-	w.o = newObject(l, spec.Meta, body, overhead)
+	n.meta = spec.Meta
+	w.o = n.object.begin(l, &n.meta, body, overhead)
 	return w
+}
+
+// A newborn is an object and what belongs to it, in one piece of memory.
+type newborn struct {
+	object Object
+	label  label
+	body   body
+	meta   Meta
 }
 
 // commit implements sink.

@@ -23,8 +23,13 @@ const dead = -1 << 40
 
 // newObject returns an object with one reference. The ledger has entered overhead.
 func newObject(l *label, m Meta, b *body, overhead int64) *Object {
-	o := &Object{label: l, body: b, overhead: overhead}
-	o.meta.Store(&m)
+	return new(Object).begin(l, &m, b, overhead)
+}
+
+// begin is newObject, into one that is there.
+func (o *Object) begin(l *label, m *Meta, b *body, overhead int64) *Object {
+	o.label, o.body, o.overhead = l, b, overhead
+	o.meta.Store(m)
 	o.refs.Store(1)
 	return o
 }

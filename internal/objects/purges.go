@@ -70,15 +70,16 @@ func (p *purges) next() uint64 {
 }
 
 // label returns the label of a new object.
-func (p *purges) label(s *Spec) *label {
+func (p *purges) label(s *Spec) *label { return p.describe(new(label), s) }
+
+// describe is label, into one that is there.
+func (p *purges) describe(l *label, s *Spec) *label {
 	born := uint64(s.Since)
 	if born == 0 {
 		born = p.last.Load()
 	}
-	l := &label{
-		key: string(s.Key), host: s.Host, tags: append([]string(nil), s.Tags...),
-		hash: p.of(s.Key), id: p.next(), born: born, through: s.Through,
-	}
+	l.key, l.host, l.tags, l.through = string(s.Key), s.Host, append([]string(nil), s.Tags...), s.Through
+	l.hash, l.id, l.born = p.of(s.Key), p.next(), born
 	p.records.hold(l)
 	return l
 }

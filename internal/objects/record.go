@@ -82,7 +82,9 @@ func (r *records) find(scope Scope, text string) *record {
 
 // hold gives a label the records of its tags and its host, until drop.
 func (r *records) hold(l *label) {
-	l.records = make([]*record, 0, len(l.tags)+1)
+	if l.records = l.room[:0]; len(l.tags) > 0 {
+		l.records = make([]*record, 0, len(l.tags)+1)
+	}
 	if l.host != "" {
 		l.records = append(l.records, r.acquire(ByHost, l.host))
 	}

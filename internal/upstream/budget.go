@@ -47,6 +47,18 @@ func (b *budget) retry(now time.Duration, share float64) bool {
 	return true
 }
 
+// hedge counts a hedge, unless there have been too many.
+func (b *budget) hedge(now time.Duration, share float64) bool {
+	return b.spares(now, share) && b.retry(now, share)
+}
+
+// spares tells whether the budget has something for a hedge. Hedges take no more than half of it: an instance that dies
+// needs the rest for what it had open, while a hedge that is not made only costs time.
+func (b *budget) spares(now time.Duration, share float64) bool {
+	requests, retries, _ := b.sum(uint32(now / time.Second))
+	return float64(retries) < max(share*float64(requests), budgetFirst)/2 && b.left(now, share) >= 1
+}
+
 // failed counts a retry that failed like the attempt before.
 func (b *budget) failed(now time.Duration) { b.at(uint32(now / time.Second)).vain.Add(1) }
 
@@ -55,14 +67,7 @@ func (b *budget) left(now time.Duration, share float64) float64 {
 	second := uint32(now / time.Second)
 	current := b.at(second)
 	least := budgetLeast - float64(current.retries.Load())
-	requests, retries, vain := uint32(0), uint32(0), uint32(0)
-	for n := range b.slots {
-		if s := &b.slots[n]; second-s.second.Load() < budgetWindow {
-			requests += s.requests.Load()
-			retries += s.retries.Load()
-			vain += s.vain.Load()
-		}
-	}
+	requests, retries, vain := b.sum(second)
 	left := share*float64(requests) - float64(retries)
 	if vain > budgetLeast && vain > retries/2 { // one or two may be chance
 		left = min(left, share*float64(current.requests.Load())-float64(current.retries.Load()))
@@ -71,6 +76,18 @@ func (b *budget) left(now time.Duration, share float64) float64 {
 		least = max(least, budgetFirst-float64(retries))
 	}
 	return max(least, left, 0)
+}
+
+// sum adds up what is recent.
+func (b *budget) sum(second uint32) (requests, retries, vain uint32) {
+	for n := range b.slots {
+		if s := &b.slots[n]; second-s.second.Load() < budgetWindow {
+			requests += s.requests.Load()
+			retries += s.retries.Load()
+			vain += s.vain.Load()
+		}
+	}
+	return requests, retries, vain
 }
 
 // allowance returns how many retries the service would allow now, for its metric.

@@ -90,7 +90,7 @@ func (h *hedge) launch() *attempt {
 	}
 	s := h.route.service
 	if h.route.retries.hedge.observe {
-		h.spared = s.budget.left(s.group.now(), h.route.retries.budget) >= 1
+		h.spared = s.budget.spares(s.group.now(), h.route.retries.budget)
 		if h.spared && s.metrics != nil {
 			s.metrics.WouldHedge()
 		}
@@ -108,7 +108,7 @@ func (h *hedge) launch() *attempt {
 		h.place = g.requests
 	}
 	now := s.group.now()
-	if !s.budget.retry(now, h.route.retries.budget) {
+	if !s.budget.hedge(now, h.route.retries.budget) {
 		if h.place != nil {
 			h.place.leave()
 		}

@@ -31,6 +31,7 @@ func TestLevelsAreTold(t *testing.T) {
 		}
 		to(overload.OK)
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		var told []string
 		for line := range strings.Lines(out.String()) {
 			_, text, _ := strings.Cut(line, "from=")

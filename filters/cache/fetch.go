@@ -62,8 +62,7 @@ func (t *fetch) goAlone() (*http.Response, error) {
 	f := t.flight
 	resp, err := t.ask(x)
 	if f.obj == nil && t.tee.source == nil {
-		*f = flight{}
-		flown.Put(f)
+		f.giveBack()
 	}
 	return resp, err
 }

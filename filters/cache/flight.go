@@ -84,6 +84,14 @@ func (f *flights) init() {
 // flown lends flights that nobody can join, and that nothing is left of.
 var flown = sync.Pool{New: func() any { return new(flight) }}
 
+// giveBack lends a flight on that has gone alone and of whose answer nothing is kept: all else is as it was.
+func (f *flight) giveBack() {
+	t := &f.lead
+	f.err, f.alone = nil, false
+	t.call, t.flight, t.got, t.alone, t.told = nil, nil, nil, false, false
+	flown.Put(f)
+}
+
 // join returns the flight for a key. If there is none it begins one, and the caller leads it. Each call is paired with leave.
 func (f *flights) join(key []byte, now time.Time) (fl *flight, leads bool) {
 	hash := maphash.Bytes(f.seed, key)

@@ -13,7 +13,7 @@ func docs() map[string]string {
 		"ActiveHealth":                    "ActiveHealth asks each instance regularly.",
 		"ActiveHealth.Expect":             "Expect lists the statuses that pass an http check: 200, or 200-399.",
 		"ActiveHealth.Fall":               "Fall is how many checks in a row must fail until a healthy instance is unhealthy.",
-		"ActiveHealth.Interval":           "Interval between two checks of one instance, spread by up to a tenth.",
+		"ActiveHealth.Interval":           "Interval between two checks of one instance, spread by up to a tenth; a fifth while it may be about to come up.",
 		"ActiveHealth.Path":               "Path for http, with a query if need be; for grpc the name of the service asked for, / is the whole server.",
 		"ActiveHealth.Rise":               "Rise is how many checks in a row must pass until an unhealthy instance is healthy. The first check of a new\ninstance decides alone.",
 		"ActiveHealth.Timeout":            "Timeout of one check.",

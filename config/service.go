@@ -101,7 +101,7 @@ type ActiveHealth struct {
 	Type string `json:"type" default:"tcp" enum:"tcp,http,grpc,none"`
 	// Path for http, with a query if need be; for grpc the name of the service asked for, / is the whole server.
 	Path string `json:"path" default:"/"`
-	// Interval between two checks of one instance, spread by up to a tenth.
+	// Interval between two checks of one instance, spread by up to a tenth; a fifth while it may be about to come up.
 	Interval spec.Duration `json:"interval" default:"5s"`
 	// Timeout of one check.
 	Timeout spec.Duration `json:"timeout" default:"2s"`

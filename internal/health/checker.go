@@ -215,6 +215,7 @@ func (c *Checker) probeOnce(ctx context.Context, w *watch) {
 		if ctx.Err() == nil && !errors.Is(failure, errShort) {
 			w.report(check, failure)
 		}
+		interval = w.pace(interval)
 	}
 	now := time.Now()
 	c.mu.Lock()
@@ -224,6 +225,13 @@ func (c *Checker) probeOnce(ctx context.Context, w *watch) {
 	if first {
 		c.nudge()
 	}
+}
+
+// pace returns the interval until the next probe.
+func (w *watch) pace(interval time.Duration) time.Duration {
+	w.svc.mu.Lock()
+	defer w.svc.mu.Unlock()
+	return w.verdict.pace(interval)
 }
 
 // report judges the outcome of a probe and tells the group if there is something new.

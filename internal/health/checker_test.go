@@ -136,6 +136,35 @@ func TestFirstProbeDecides(t *testing.T) {
 	})
 }
 
+// An instance that the gateway found down at first may be starting: it is probed faster for a while, and so is one that has
+// begun to pass.
+func TestHaste(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, g := newLab(t), newGroup("a", "b")
+		l.fail("a", errDown)
+		l.fail("b", errDown)
+		run(t, 0).Sync("s", l.check(), g) // every 5 s, rise 2
+		wait(3 * time.Second)
+		l.fail("a", nil)
+		wait(2500 * time.Millisecond)
+		wantHeard(t, g, "a", down, up)
+		wait(time.Minute) // b has not come up in the time that a start takes
+		slow := len(l.probes("b"))
+		wait(time.Minute)
+		if n := len(l.probes("b")) - slow; n > 14 {
+			t.Errorf("one that is down for good is probed %d times a minute", n)
+		}
+		l.fail("b", nil)
+		wait(7 * time.Second)
+		wantHeard(t, g, "b", down, up)
+		was := len(l.probes("a"))
+		wait(time.Minute)
+		if n := len(l.probes("a")) - was; n > 14 {
+			t.Errorf("a healthy one is probed %d times a minute", n)
+		}
+	})
+}
+
 func TestRiseAndFall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, g := newLab(t), newGroup("a")

@@ -176,7 +176,10 @@ func announce(g *gate, length string) *http2.Framer {
 	var head bytes.Buffer
 	e := hpack.NewEncoder(&head)
 	for _, field := range []hpack.HeaderField{
-		{Name: ":method", Value: "POST"}, {Name: ":scheme", Value: "http"}, {Name: ":authority", Value: "a.test"}, {Name: ":path", Value: "/"},
+		{Name: ":method", Value: "POST"},
+		{Name: ":scheme", Value: "http"},
+		{Name: ":authority", Value: "a.test"},
+		{Name: ":path", Value: "/"},
 		{Name: "content-length", Value: length},
 	} {
 		_ = e.WriteField(field)

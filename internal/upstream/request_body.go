@@ -23,6 +23,7 @@ type requestBody struct {
 const (
 	bodyUntouched = iota
 	bodyTaken
+	bodyEnded // all of it has been read: whatever becomes of it now means nothing
 	bodyCut
 	bodyDropped // cut by the engine, before anybody on this side had ended the attempt
 )
@@ -31,17 +32,23 @@ var errCut = errors.New("the attempt is over")
 
 // Read reads on from the client.
 func (b *requestBody) Read(p []byte) (int, error) {
-	if b.state.Load() != bodyTaken && !b.state.CompareAndSwap(bodyUntouched, bodyTaken) {
+	switch s := b.state.Load(); {
+	case s == bodyEnded:
+		return 0, io.EOF
+	case s != bodyTaken && !b.state.CompareAndSwap(bodyUntouched, bodyTaken):
 		return 0, errCut
 	}
 	b.waiting.Store(true)
 	n, err := b.from.Read(p)
 	b.progress.Store(int64(b.attempt.route.service.group.now()))
 	b.waiting.Store(false)
-	if err != nil && err != io.EOF && b.state.Load() >= bodyCut {
+	switch {
+	case err == nil:
+	case err == io.EOF:
+		b.state.CompareAndSwap(bodyTaken, bodyEnded)
+	case b.state.Load() >= bodyCut:
 		return n, errCut // it was woken: the client is not to blame
-	}
-	if err != nil && err != io.EOF {
+	default:
 		b.failure.CompareAndSwap(nil, &err)
 	}
 	return n, err
@@ -49,7 +56,7 @@ func (b *requestBody) Read(p []byte) (int, error) {
 
 // Close wakes a Read that waits for the client. The engine for HTTP/2 closes the body of a stream whose connection broke,
 // and says nothing of that before the read has come back. A body of which nothing was taken stays open: another attempt
-// may want it.
+// may want it. One that was read to its end has been closed by that: the engine closes it in any case.
 func (b *requestBody) Close() error {
 	why := int32(bodyCut)
 	if b.attempt.request.Context().Err() == nil {

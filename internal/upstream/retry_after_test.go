@@ -45,7 +45,8 @@ func TestRetryAfterOfRefusals(t *testing.T) {
 		"waited in vain": {func(c *config.Service) {
 			c.Breaker.MaxRequests, c.Breaker.MaxPending, c.Breaker.MaxWait = 1, 5, spec.Duration(time.Second)
 		}, hold, exchange.UpstreamOverloaded, time.Second},
-		"ejected": {func(c *config.Service) { c.Health.Passive.Eject = spec.Duration(3 * time.Second) },
+		"ejected": {
+			func(c *config.Service) { c.Health.Passive.Eject = spec.Duration(3 * time.Second) },
 			func(t *testing.T, s *upstream.Service) {
 				fail(5)(t, s)
 				for _, i := range s.Group().Set().Instances() {
@@ -53,7 +54,8 @@ func TestRetryAfterOfRefusals(t *testing.T) {
 						s.Group().SetHealth(i.ID, upstream.Unhealthy, "connection refused")
 					}
 				}
-			}, exchange.NoHealthyInstance, 3 * time.Second},
+			}, exchange.NoHealthyInstance, 3 * time.Second,
+		},
 		"unhealthy": {nil, func(_ *testing.T, s *upstream.Service) {
 			s.Group().SetHealth("a", upstream.Unhealthy, "connection refused")
 			s.Group().SetHealth("b", upstream.Unhealthy, "connection refused")

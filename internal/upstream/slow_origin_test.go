@@ -57,7 +57,7 @@ func TestSlowOrigin(t *testing.T) {
 			judged++
 		}
 	}
-	if judged < 2 {
+	if judged < 2 || underRace {
 		t.Skip("the machine is too busy to tell")
 	}
 	t.Error("p2c: more than twice what the three alone take")

@@ -89,7 +89,7 @@ H2SPEC := bin/tools/h2spec
 conformance: ## the built gateway against clients and servers of others: the long form, minutes
 	cd conformance && CONFORMANCE=heavy $(GO) test -count=1 -timeout 30m -v .
 
-conformance-short: ## the same, the short form: under a minute
+conformance-short: ## the same, the short form: two minutes
 	cd conformance && $(GO) vet ./... && $(GO) test -count=1 .
 
 slow: ## thousands of slow clients (SLOW=4000): are they ended in time, and do others notice

@@ -66,7 +66,7 @@ func (r *recent) find(share float64, number int64) time.Duration {
 	}
 	sum := uint32(0)
 	for n, c := range counts {
-		if sum += c; float64(sum) >= share*float64(total) {
+		if sum += c; float64(sum) >= share*float64(total)-1e-6 { // 0.56 of 25 is a little more than 14 in binary
 			return longest(n)
 		}
 	}

@@ -127,30 +127,10 @@ func (d *Disk) deleted(ev otter.DeletionEvent[uint64, *entry]) {
 }
 
 // remove takes an entry out of the index, if it is still there. Its file goes in the background.
-func (d *Disk) remove(e *entry, why Eviction) {
-	d.index.Compute(e.hash, func(now *entry, found bool) (*entry, otter.ComputeOp) {
-		if !found || now != e {
-			return now, otter.CancelOp
-		}
-		e.because(why)
-		return now, otter.InvalidateOp
-	})
-}
+func (d *Disk) remove(e *entry, why Eviction) { removeFrom(d.index, e.hash, e, why) }
 
 // purgeKey implements tier.
-func (d *Disk) purgeKey(hash uint64, p pastPurge) {
-	d.index.Compute(hash, func(now *entry, found bool) (*entry, otter.ComputeOp) {
-		if !found || now.born >= p.seq || !now.has(&p.Purge) {
-			return now, otter.CancelOp
-		}
-		if p.Soft {
-			now.markStale(p.at)
-			return now, otter.CancelOp
-		}
-		now.because(EvictedPurged)
-		return now, otter.InvalidateOp
-	})
-}
+func (d *Disk) purgeKey(hash uint64, p pastPurge) { purgeFrom(d.index, hash, p) }
 
 // relieve evicts so that n bytes fit on the disk, and removes the files at once.
 func (d *Disk) relieve(n int64) {

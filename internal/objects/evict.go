@@ -27,30 +27,10 @@ func (m *Memory) deleted(e otter.DeletionEvent[uint64, *Object]) {
 }
 
 // remove takes an object out of the index, if it is still there.
-func (m *Memory) remove(o *Object, e Eviction) {
-	m.index.Compute(o.hash, func(now *Object, found bool) (*Object, otter.ComputeOp) {
-		if !found || now != o {
-			return now, otter.CancelOp
-		}
-		o.because(e)
-		return now, otter.InvalidateOp
-	})
-}
+func (m *Memory) remove(o *Object, why Eviction) { removeFrom(m.index, o.hash, o, why) }
 
 // purgeKey implements tier.
-func (m *Memory) purgeKey(hash uint64, p pastPurge) {
-	m.index.Compute(hash, func(now *Object, found bool) (*Object, otter.ComputeOp) {
-		if !found || now.born >= p.seq || !now.has(&p.Purge) {
-			return now, otter.CancelOp
-		}
-		if p.Soft {
-			now.markStale(p.at)
-			return now, otter.CancelOp
-		}
-		now.because(EvictedPurged)
-		return now, otter.InvalidateOp
-	})
-}
+func (m *Memory) purgeKey(hash uint64, p pastPurge) { purgeFrom(m.index, hash, p) }
 
 // sweep implements tier.
 func (m *Memory) sweep(ctx context.Context) error {

@@ -53,6 +53,9 @@ func (l *label) has(p *Purge) bool {
 	}
 }
 
+// meant tells whether a purge is about the object: it fits, and came after the object was born.
+func (l *label) meant(p *pastPurge) bool { return p.seq > l.born && l.has(&p.Purge) }
+
 // markStale notes when the object became stale, if it has not been so before.
 func (l *label) markStale(at int64) { l.stale.CompareAndSwap(0, at) }
 

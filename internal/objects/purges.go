@@ -101,7 +101,7 @@ func (p *purges) gone(l *label) bool {
 	if list := p.prefixes.Load(); list != nil {
 		for i := range *list {
 			x := &(*list)[i]
-			if x.seq <= l.born || !l.has(&x.Purge) {
+			if !l.meant(x) {
 				continue
 			}
 			if !x.Soft {

@@ -51,7 +51,7 @@ func (r *recent) judge(l *label) (gone bool) {
 	}
 	for i := range r.ring {
 		p := &r.ring[i]
-		if p.seq <= l.born || !l.has(&p.Purge) {
+		if !l.meant(p) {
 			continue
 		}
 		if !p.Soft {

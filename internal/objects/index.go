@@ -5,9 +5,7 @@ import "github.com/maypok86/otter/v2"
 // An indexed value is what a tier has in its index: it has a label.
 type indexed interface {
 	comparable
-	because(why Eviction)
-	markStale(at int64)
-	meant(p *pastPurge) bool
+	its() *label
 }
 
 // removeFrom takes a value out of an index, if it is still there.
@@ -16,7 +14,7 @@ func removeFrom[V indexed](index *otter.Cache[uint64, V], hash uint64, v V, why 
 		if !found || now != v {
 			return now, otter.CancelOp
 		}
-		v.because(why)
+		v.its().because(why)
 		return now, otter.InvalidateOp
 	})
 }
@@ -24,14 +22,14 @@ func removeFrom[V indexed](index *otter.Cache[uint64, V], hash uint64, v V, why 
 // purgeFrom takes the value with that hash out of an index, or marks it stale, if the purge is about it.
 func purgeFrom[V indexed](index *otter.Cache[uint64, V], hash uint64, p pastPurge) {
 	index.Compute(hash, func(now V, found bool) (V, otter.ComputeOp) {
-		if !found || !now.meant(&p) {
+		if !found || !now.its().meant(&p) {
 			return now, otter.CancelOp
 		}
 		if p.Soft {
-			now.markStale(p.at)
+			now.its().markStale(p.at)
 			return now, otter.CancelOp
 		}
-		now.because(EvictedPurged)
+		now.its().because(EvictedPurged)
 		return now, otter.InvalidateOp
 	})
 }

@@ -53,6 +53,9 @@ func (l *label) has(p *Purge) bool {
 	}
 }
 
+// its returns the label, for what is alike in everything that has one.
+func (l *label) its() *label { return l }
+
 // meant tells whether a purge is about the object: it fits, and came after the object was born.
 func (l *label) meant(p *pastPurge) bool { return p.seq > l.born && l.has(&p.Purge) }
 

@@ -101,7 +101,7 @@ func (p *purges) gone(l *label) bool {
 	if list := p.prefixes.Load(); list != nil {
 		for i := range *list {
 			x := &(*list)[i]
-			if !l.meant(x) {
+			if !l.meant(&x.pastPurge) {
 				continue
 			}
 			if !x.Soft {

@@ -48,12 +48,16 @@ func (a *attempt) begins(r *http.Request) (ctx context.Context) {
 		ctx, a.cancel = context.WithCancelCause(r.Context())
 		return ctx
 	}
-	ctx, a.cancel = context.WithCancelCause(context.WithoutCancel(r.Context()))
-	context.AfterFunc(r.Context(), func() {
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(r.Context()))
+	forget := context.AfterFunc(r.Context(), func() {
 		if !a.out.dropped() {
-			a.cancel(context.Cause(r.Context()))
+			cancel(context.Cause(r.Context()))
 		}
 	})
+	a.cancel = func(why error) {
+		forget() // or each request would begin a goroutine when it ends
+		cancel(why)
+	}
 	return ctx
 }
 
